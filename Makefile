@@ -1,0 +1,87 @@
+# Two commands are enough: `make run` and `make test`. Each sets itself up first.
+#
+# Needs Python 3.11+, pip and make. Packages are installed by uv, from versions pinned with hashes in
+# requirements/. Where uv is missing, pip brings it, pinned too, into .uv/ here: `pip install --target` asks
+# neither for the venv module nor for leave to change the system's Python (PEP 668), and Debian often refuses
+# both. uv makes the virtual environment by itself.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS   += --no-builtin-rules
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+UV     ?= $(shell command -v uv || echo .uv/bin/uv)
+CODE   := src tests examples $(wildcard bench)
+
+# Never fetch an interpreter, never complain of a container's root user.
+export UV_PYTHON_DOWNLOADS := never
+export PIP_ROOT_USER_ACTION := ignore
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.PHONY: help setup run test check format bench soak lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(STAMP) ## install everything into .venv (quick when nothing changed)
+
+.uv/bin/uv: requirements/bootstrap.txt
+	@$(PYTHON) -m pip --version >/dev/null || { \
+	  echo "make: neither uv nor pip is here. Install one of them (Debian: apt install python3-pip)." >&2; exit 1; }
+	@rm -rf .uv
+	@echo "Fetching uv into .uv/ ..."
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target .uv \
+	  -r requirements/bootstrap.txt
+	@touch $@
+
+$(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt $(filter .uv/%,$(UV))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: bailiwick needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 setup" >&2; exit 1; }
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@echo "Installing into $(VENV)/ ..."
+	@$(UV) pip sync --quiet --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --no-deps --build-constraints requirements/build.txt --editable .
+	@touch $@
+
+run: setup ## see a governed agent at work: the support desk, in about a minute
+	@$(BIN)/bailiwick demo
+
+test: setup ## all tests
+	@$(BIN)/pytest
+
+check: setup ## what CI checks: lint, format, types, and which room may import which
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports
+
+format: setup ## put imports and layout in order
+	@$(BIN)/ruff check --select I --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+bench: setup ## measure decisions; prints medians and writes JSON
+	@$(BIN)/python -m bench
+
+soak: setup ## the long version of the tests that repeat
+	@BAILIWICK_SOAK=1 $(BIN)/pytest -m soak
+
+# Versions that are at least a week old, so that a poisoned release has had time to be noticed.
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+          --no-emit-index-url --no-emit-find-links --exclude-newer "7 days"
+
+lock: $(filter .uv/%,$(UV)) ## choose versions anew and pin them with hashes
+	@mkdir -p requirements
+	@$(COMPILE) pyproject.toml --extra demo --group dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
+	@$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
+	@$(COMPILE) --group build -o requirements/build.txt
+	@$(COMPILE) --group bootstrap -o requirements/bootstrap.txt
+
+clean: ## remove what this Makefile and the tools made
+	@rm -rf $(VENV) .uv build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .benchmarks .hypothesis
+	@find src tests examples $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +
