@@ -1,0 +1,140 @@
+"""Every exception that bailiwick raises, under one root.
+
+Each carries what happened (`str(error)`), where it happened if that is known (`.where`), and what the person who sees it
+can do (`.hint`). Denial inside the guard is a value (`bailiwick.model.decision`); only the public edge turns it into
+`Denied` or `ApprovalPending`.
+
+    BailiwickError
+    ├── ProjectError            the project folder cannot be used: one or more findings, each with file and line
+    ├── UsageError              a public function was called in a way that cannot work
+    ├── MissingExtra            an optional dependency is not installed
+    ├── StoreError              a state store or log failed, is full, or is held by somebody else
+    │   └── LogUnavailable      the audit log cannot take a record: effects are denied
+    ├── CanonicalError          a value has no canonical encoding
+    └── Refused                 a governed call did not run
+        ├── Denied
+        ├── ApprovalPending
+        └── OutcomeUnrecorded   the tool ran, but its outcome could not be recorded: the result is withheld
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bailiwick.model.decision import Decision
+
+__all__ = [
+    "ApprovalPending",
+    "BailiwickError",
+    "CanonicalError",
+    "Denied",
+    "Finding",
+    "LogUnavailable",
+    "MissingExtra",
+    "OutcomeUnrecorded",
+    "ProjectError",
+    "Refused",
+    "StoreError",
+    "UsageError",
+    "Where",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """A place in a file that a person wrote. `line` counts from 1; 0 means the file as a whole."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong (or doubtful) in a project folder. `rule` is a stable kebab-case id."""
+
+    rule: str
+    message: str
+    where: Where
+    hint: str = ""
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message} [{self.rule}]"
+
+
+class BailiwickError(Exception):
+    """Root of all exceptions of bailiwick."""
+
+    def __init__(self, message: str, *, hint: str = "", where: Where | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.where = where
+
+
+class ProjectError(BailiwickError):
+    """The project folder cannot be used as it is. `findings` holds every error that was found, not only the first."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        first = self.findings[0]
+        more = f" (and {len(self.findings) - 1} more)" if len(self.findings) > 1 else ""
+        super().__init__(f"{first}{more}", hint=first.hint, where=first.where)
+
+
+class UsageError(BailiwickError):
+    """A public function was called in a way that cannot work."""
+
+
+class MissingExtra(BailiwickError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, *, feature: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs the extra '{extra}'",
+            hint=f'install it: pip install "bailiwick[{extra}]"',
+        )
+        self.extra = extra
+
+
+class StoreError(BailiwickError):
+    """A store failed, is full, or is held by another process."""
+
+
+class LogUnavailable(StoreError):
+    """The audit log could not take a record."""
+
+
+class CanonicalError(BailiwickError):
+    """A value has no canonical encoding (a float, NaN, a lone surrogate, too large, too deep ...)."""
+
+
+class Refused(BailiwickError):
+    """A governed call did not run, or its result is withheld. `.decision` holds the reasons."""
+
+    def __init__(self, message: str, *, decision: Decision, event_id: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.decision = decision
+        self.event_id = event_id
+
+
+class Denied(Refused):
+    """The call was denied. `str(error)` is one sentence that may be shown to the model."""
+
+
+class ApprovalPending(Refused):
+    """The call needs a person's approval; make the same call again once `approval_id` is granted."""
+
+    def __init__(self, message: str, *, decision: Decision, event_id: str, approval_id: str, hint: str = "") -> None:
+        super().__init__(message, decision=decision, event_id=event_id, hint=hint)
+        self.approval_id = approval_id
+
+
+class OutcomeUnrecorded(Refused):
+    """The tool ran, but its outcome or the label of its result could not be stored; the result is withheld."""

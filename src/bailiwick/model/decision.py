@@ -1,0 +1,211 @@
+"""What was decided about a call, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bailiwick.model.label import Label
+from bailiwick.model.principal import EntityRef
+from bailiwick.model.tool import Durability
+
+__all__ = [
+    "ArgFlow",
+    "Decision",
+    "FlowFacts",
+    "Gate",
+    "GateKind",
+    "LinkVerdict",
+    "Origin",
+    "Outcome",
+    "Plane",
+    "Reason",
+    "Verdict",
+]
+
+
+class Outcome(StrEnum):
+    """`str(outcome)` is what users compare with."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    NEEDS_APPROVAL = "needs_approval"
+
+
+class Plane(StrEnum):
+    """Which plane a reason comes from."""
+
+    IDENTITY = "identity"
+    ACTION = "action"
+    FLOW = "flow"
+    POLICY = "policy"
+    AUDIT = "audit"
+    GUARD = "guard"
+
+
+class GateKind(StrEnum):
+    """CONFIRM accepts the chain's own authenticated user, out of band; APPROVAL needs an independent person."""
+
+    CONFIRM = "confirm"
+    APPROVAL = "approval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One sentence on why. `code` is stable (`unknown-tool`, `no-permit`, a policy id ...); `message` may be shown to the
+    model: it holds no secret and names no policy that did not decide. `hint` says what would be permitted."""
+
+    plane: Plane
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A policy that a person can lift. `approvers` are groups, roles or users; `quorum` how many of them it takes."""
+
+    id: str
+    kind: GateKind
+    approvers: tuple[EntityRef, ...]
+    quorum: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkVerdict:
+    """Cedar's answer for one link of the chain and one resource. `policies` are the ids that decided: the permits of an
+    allow, the forbids of a deny; an empty tuple on a deny means that no permit fits."""
+
+    link: EntityRef
+    resource: EntityRef
+    allowed: bool
+    policies: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The policy plane's answer over all links and resources. `gates` are the ones whose approval would make it an
+    allow (empty unless outcome is NEEDS_APPROVAL)."""
+
+    outcome: Outcome
+    links: tuple[LinkVerdict, ...]
+    gates: tuple[Gate, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    policy_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a value of an argument was seen before. `path` points into the content (`[3].email`), `event` is the id of
+    the audit event that recorded the content, `how` is `exact` for whole values."""
+
+    content: str
+    event: str
+    source: str
+    path: str
+    how: str = "exact"
+    value_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArgFlow:
+    """What the flow plane knows of one argument. `endorsed_by` says by what each whole value is endorsed, in the order
+    of the argument's values; an empty string marks a value that nothing endorses."""
+
+    name: str
+    endorsed: bool
+    endorsed_by: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowFacts:
+    """`context.flow`, and behind it the label of the call and the origins of its arguments."""
+
+    label: Label
+    session_label: Label
+    tainted: bool
+    unendorsed: tuple[str, ...] = ()
+    unendorsed_values: tuple[str, ...] = ()
+    unbound: tuple[str, ...] = ()
+    unasked: bool = False
+    recipients_external: bool = False
+    recipients_outside_readers: bool = False
+    opaque: bool = False
+    arguments: tuple[ArgFlow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer to one call. `reasons` is never empty. `digest` is the action digest, empty where the call did not even
+    parse. `gates` are those that approval would lift; `approved` those that it did lift, each with its approval's id."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    tool: str
+    digest: str = ""
+    verdict: Verdict | None = None
+    flow: FlowFacts | None = None
+    gates: tuple[Gate, ...] = ()
+    approved: Mapping[str, str] | None = None
+    durability: Durability = Durability.SYNC
+
+    @property
+    def allowed(self) -> bool:
+        return self.outcome is Outcome.ALLOW
+
+    def sentence(self) -> str:
+        """Why, in one line for the model: what was refused, why, and what would be permitted if that is known."""
+        reason = self.reasons[0]
+        hint = f" {reason.hint}" if reason.hint else ""
+        return f"{reason.message}{hint}"
+
+    def explain(self) -> str:
+        """Everything that decided, for a person: the reasons, then each link of the chain with its policies, then what
+        the flow plane found."""
+        lines = [f"{self.tool}: {self.outcome.value}"]
+        for reason in self.reasons:
+            lines.append(f"  {reason.plane.value}/{reason.code}: {reason.message}{_hint(reason)}")
+        if self.verdict is not None:
+            lines.extend(_link_line(link) for link in self.verdict.links)
+        for gate in self.gates:
+            approvers = ", ".join(f"{ref.kind.value} {ref.id}" for ref in gate.approvers) or "the user"
+            lines.append(f"  gate {gate.id}: {gate.kind.value} by {gate.quorum} of {approvers}")
+        for gate_id, approval in (self.approved or {}).items():
+            lines.append(f"  gate {gate_id}: lifted by {approval}")
+        if self.flow is not None:
+            lines.extend(_flow_lines(self.flow))
+        return "\n".join(lines)
+
+
+def _hint(reason: Reason) -> str:
+    return f" {reason.hint}" if reason.hint else ""
+
+
+def _link_line(link: LinkVerdict) -> str:
+    word = "permits" if link.allowed else "forbids"
+    if link.errors:
+        why = f"could not be evaluated: {'; '.join(link.errors)}"
+    elif link.policies:
+        why = f"{word}: {', '.join(link.policies)}"
+    else:
+        why = "has no permit: this link is missing one"
+    return f"  {link.link} on {link.resource} {why}"
+
+
+def _flow_lines(flow: FlowFacts) -> list[str]:
+    lines = [
+        f"  session: {'tainted' if flow.tainted else 'untainted'}, sensitivity {flow.session_label.sensitivity}, "
+        f"categories {', '.join(sorted(flow.session_label.categories)) or 'none'}"
+    ]
+    for argument in flow.arguments:
+        if not argument.endorsed:
+            lines.append(f"  argument {argument.name}: nothing endorses it")
+        lines.extend(
+            f"  argument {argument.name}: seen in {origin.source} {origin.path} (event {origin.event})".replace("  (", " (")
+            for origin in argument.origins
+        )
+    return lines

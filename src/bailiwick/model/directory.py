@@ -1,0 +1,117 @@
+"""The directory as values: people, services, agents and tasks. Written in `directory.toml`, parsed by `bailiwick.identity`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bailiwick.errors import Where
+from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.model.shape import Shape
+
+__all__ = ["AgentEntry", "Attribute", "Directory", "Scalar", "ServiceEntry", "TaskEntry", "UserEntry"]
+
+Scalar = str | int | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """An attribute that directory.toml adds to User, Service or Agent. Required ones are set on every entry."""
+
+    name: str
+    shape: Shape
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserEntry:
+    """`groups` and `roles` are the direct ones; `level` is a seniority of the organisation's own; `clearance` an index
+    of a sensitivity level."""
+
+    id: str
+    email: str = ""
+    groups: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    active: bool = True
+    level: int = 0
+    clearance: int = 0
+    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEntry:
+    """The root of an unattended agent: a user answers for it."""
+
+    id: str
+    owner: str
+    purpose: str
+    active: bool = True
+    clearance: int = 0
+    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentEntry:
+    """`max_depth` is how many further hops this agent may hand its work on."""
+
+    id: str
+    classes: tuple[str, ...] = ()
+    owner: str = ""
+    active: bool = True
+    clearance: int = 0
+    max_depth: int = 1
+    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEntry:
+    """A named task: it narrows tools (None: all), zones (empty: all) and time (`ttl_ms`)."""
+
+    id: str
+    purpose: str
+    tools: frozenset[str] | None = None
+    zones: frozenset[str] = frozenset()
+    ttl_ms: int = 3_600_000
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Everything that directory.toml says. `groups`, `roles` and `classes` map a name to its direct parents."""
+
+    users: Mapping[str, UserEntry]
+    services: Mapping[str, ServiceEntry]
+    agents: Mapping[str, AgentEntry]
+    tasks: Mapping[str, TaskEntry]
+    groups: Mapping[str, tuple[str, ...]]
+    roles: Mapping[str, tuple[str, ...]]
+    classes: Mapping[str, tuple[str, ...]]
+    attributes: Mapping[EntityKind, tuple[Attribute, ...]]
+    digest: str
+
+    def groups_of(self, user_id: str) -> frozenset[EntityRef]:
+        """Every Group and Role that the user is in, directly or through parents. Unknown users are in none."""
+        user = self.users.get(user_id)
+        if user is None:
+            return frozenset()
+        found: set[EntityRef] = set()
+        for kind, start, parents in (
+            (EntityKind.GROUP, user.groups, self.groups),
+            (EntityKind.ROLE, user.roles, self.roles),
+        ):
+            todo = list(start)
+            while todo:
+                name = todo.pop()
+                ref = EntityRef(kind=kind, id=name)
+                if ref not in found:
+                    found.add(ref)
+                    todo.extend(parents.get(name, ()))
+        return frozenset(found)
+
+    def user_by_email(self, address: str) -> UserEntry | None:
+        """The user with this mail address, compared without case; None if there is none."""
+        wanted = address.casefold()
+        return next((user for user in self.users.values() if user.email and user.email.casefold() == wanted), None)

@@ -1,0 +1,100 @@
+"""The audit event: one envelope for everything that is recorded. DESIGN §5 *Audit*.
+
+The envelope's fields and the body of each kind are closed: `bailiwick.audit.schema` holds the fields of every kind and
+refuses anything else. All of it is hashed. Contents (arguments, results, prompts) are never in the event; the event holds
+a commitment, and the content lies beside the log under that commitment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bailiwick.model.tool import Durability
+
+__all__ = ["ENVELOPE_VERSION", "Content", "Draft", "Event", "EventKind", "Receipt"]
+
+ENVELOPE_VERSION = 1
+
+
+class EventKind(StrEnum):
+    """Every kind of event there is. A new kind needs its schema in `bailiwick.audit.schema`."""
+
+    LOG_OPENED = "log.opened"
+    LOG_RECOVERED = "log.recovered"
+    POLICY_ACTIVATED = "policy.activated"
+    SESSION_OPENED = "session.opened"
+    SESSION_CLOSED = "session.closed"
+    CONTENT_INGESTED = "content.ingested"
+    DELEGATION_GRANTED = "delegation.granted"
+    DECISION = "decision"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_GRANTED = "approval.granted"
+    APPROVAL_DENIED = "approval.denied"
+    APPROVAL_REFUSED = "approval.refused"
+    ACTION_COMPLETED = "action.completed"
+    ACTION_FAILED = "action.failed"
+    ACTION_CANCELLED = "action.cancelled"
+    ACTION_EXPIRED = "action.expired"
+    ACTION_RECONCILED = "action.reconciled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Bytes that an event commits to. `role` names them within the event (`args`, `result`, `text`, `snapshot`)."""
+
+    role: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An event before the log gave it its place: what the guard writes. `body` holds the fields of its kind.
+
+    `session` is a SessionKey's id, `actor` the chain as texts, `parents` ids of events that this one follows from."""
+
+    id: str
+    kind: EventKind
+    ts_us: int
+    tenant: str
+    env: str
+    session: str = ""
+    task: str = ""
+    actor: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    body: Mapping[str, object] = field(default_factory=dict)
+    contents: tuple[Content, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event as it stands in a log. `seq` counts from 0 in its log, `ord` from 0 in its session and log;
+    `commitments` maps a content's role to `hmac-sha256:<hex>`. `v` is the version it was written with."""
+
+    v: int
+    id: str
+    log: str
+    seq: int
+    kind: EventKind
+    ts_us: int
+    tenant: str
+    env: str
+    session: str
+    ord: int
+    task: str
+    actor: tuple[str, ...]
+    parents: tuple[str, ...]
+    body: Mapping[str, object]
+    commitments: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Proof for the caller that its event has a place in a log: it must appear there later."""
+
+    log: str
+    seq: int
+    event_id: str
+    leaf: str
+    durability: Durability
