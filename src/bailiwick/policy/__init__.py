@@ -1,0 +1,11 @@
+"""Cedar behind one strict wrapper: schema from catalog and directory, loading with checks of our own, decisions.
+
+`PolicyEngine.load` takes the files of a project and refuses rules that cannot fire as written; `PolicyEngine.decide`
+asks for every link of a chain and every resource of a call. cedarpy is spoken in this room alone. DESIGN §4, §5.
+"""
+
+from bailiwick.policy.bundle import PolicyEffect, PolicyInfo, PolicySource, Vocabulary
+from bailiwick.policy.engine import PolicyEngine, PolicyRequest
+from bailiwick.policy.entities import Subject
+
+__all__ = ["PolicyEffect", "PolicyEngine", "PolicyInfo", "PolicyRequest", "PolicySource", "Subject", "Vocabulary"]

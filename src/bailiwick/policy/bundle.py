@@ -1,0 +1,69 @@
+"""The values of the policy room: rule files as read, rules as loaded, and the words that rules may use.
+
+INVARIANT: a `Bundle` holds only rules that passed Cedar's strict validation and the checks of our own (`loader`), keyed
+by the author's `@id`. Tests may build one by hand to show that evaluation denies by itself where checks were bypassed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cedarpy
+
+from bailiwick.errors import Finding, Where
+from bailiwick.model.decision import Gate
+
+__all__ = ["Bundle", "PolicyEffect", "PolicyInfo", "PolicySource", "Vocabulary"]
+
+
+class PolicyEffect(StrEnum):
+    """What a rule does when it fires."""
+
+    PERMIT = "permit"
+    FORBID = "forbid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySource:
+    """One file of rules, read by somebody else. `path` is what findings name."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyInfo:
+    """One rule as loaded. `gate` is set iff a person can lift it; `reason` is its `@reason` or empty; `text` is the
+    rule as its author wrote it, from its first annotation to its semicolon."""
+
+    id: str
+    effect: PolicyEffect
+    annotations: Mapping[str, str]
+    gate: Gate | None
+    reason: str
+    where: Where
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """The words of bailiwick.toml: categories, and sensitivity levels from lowest to highest (a level's number is its
+    index)."""
+
+    levels: tuple[str, ...]
+    categories: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Everything that evaluation needs of the rules. `schema` is always given: Cedar without one skips what it does not
+    understand. `digest` covers rules, schema and the engine's version."""
+
+    policy_set: cedarpy.PolicySet
+    policies: Mapping[str, PolicyInfo]
+    schema: cedarpy.Schema
+    schema_text: str
+    digest: str
+    warnings: tuple[Finding, ...] = ()

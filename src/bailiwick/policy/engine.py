@@ -1,0 +1,321 @@
+"""The policy decision point: one strict wrapper around Cedar. DESIGN §4 *Policies*, §5 *Policy engine*, promises 1-3.
+
+Cedar skips a rule that errors, accepts entities that nobody declared, and answers without a schema. So here a link is
+allowed iff Cedar says Allow, *and* reports no error, *and* a schema was applied (handles are always parsed with one),
+*and* every id that the request refers to is known, *and* the context was built here. Anything else denies, and so does
+every exception that Cedar or the encoder raises. All links are asked about all resources in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cedarpy
+import orjson
+
+from bailiwick.errors import Finding
+from bailiwick.model.call import Facts, Resource
+from bailiwick.model.decision import FlowFacts, Gate, LinkVerdict, Outcome, Reason, Verdict
+from bailiwick.model.directory import Directory
+from bailiwick.model.principal import Chain, EntityKind, EntityRef
+from bailiwick.model.tool import Catalog
+from bailiwick.policy import reasons
+from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource, Vocabulary
+from bailiwick.policy.entities import EntityJson, Subject, Uid, agent_entities, build_subject, uid
+from bailiwick.policy.loader import load_bundle
+from bailiwick.policy.schema import render_for
+from bailiwick.policy.world import ActionDecl, World
+
+__all__ = ["PolicyEngine", "PolicyRequest"]
+
+_FAILURES = (ValueError, TypeError, KeyError, RecursionError, OverflowError)
+"""What cedarpy and orjson raise on values that they do not take (`UnicodeError`, `JSONEncodeError` are among them)."""
+
+_EMPTY = orjson.Fragment(b"{}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRequest:
+    """One question. `args` and `interfaces` are facts from parsers, `approved` the gates that approvals lift, `now_ms`
+    epoch milliseconds. `tool` is the catalog's name, `resources` all that the call touches (at least one)."""
+
+    subject: Subject
+    tool: str
+    resources: tuple[Resource, ...]
+    now_ms: int
+    args: Facts
+    interfaces: Mapping[str, Facts]
+    approved: frozenset[str]
+    flow: FlowFacts
+
+
+class _Asked(NamedTuple):
+    """A request that may be put to Cedar: its entities, its uids, and its context but for the approvals. `pairs` are
+    all links with all resources, `uids` the same for Cedar. (A tuple, since one is made for each call.)"""
+
+    pairs: list[tuple[EntityRef, EntityRef]]
+    uids: list[tuple[Uid, Uid]]
+    action: Uid
+    handle: cedarpy.Entities
+    context: dict[str, object]
+
+
+class PolicyEngine:
+    """Rules, schema and directory of one project, ready to decide. Immutable but for caches; threads may share it."""
+
+    @classmethod
+    def load(
+        cls, sources: Sequence[PolicySource], *, catalog: Catalog, directory: Directory, vocabulary: Vocabulary
+    ) -> PolicyEngine:
+        """Parse, check and validate `sources`. Raises ProjectError with every finding, each with file and line."""
+        bundle, world = load_bundle(sources, catalog=catalog, directory=directory, vocabulary=vocabulary)
+        return cls(bundle, world=world, directory=directory)
+
+    def __init__(self, bundle: Bundle, *, world: World, directory: Directory) -> None:
+        """From a bundle that is already loaded; `load` is the way to get a checked one."""
+        self.digest: str = bundle.digest
+        self.schema_text: str = bundle.schema_text
+        self.policies: Mapping[str, PolicyInfo] = bundle.policies
+        self.warnings: tuple[Finding, ...] = bundle.warnings
+        self._policy_set = bundle.policy_set
+        self._schema = bundle.schema
+        self._world = world
+        self._directory = directory
+        self._token = object()
+        self._reasons = reasons.rule_reasons(bundle.policies)
+        self._order = {name: index for index, name in enumerate(bundle.policies)}
+        self._gates = {name: info.gate for name, info in bundle.policies.items() if info.gate is not None}
+        # INVARIANT: sentinels are not in here, so none of them can be requested.
+        self._tools = {name: action for name, action in world.actions.items() if not action.sentinel}
+        self._actions: dict[str, Uid] = {name: {"type": "Action", "id": name} for name in self._tools}
+        self._slices: dict[str, cedarpy.Schema] = {}
+
+    def subject(self, *, chain: Chain, task: str, purpose: str, expires_ms: int | None) -> Subject:
+        """The subject of a session: build it once, use it for each of its calls. Never raises on unknown ids: then
+        everything that is decided for it is denied. `expires_ms` None: the task has no end."""
+        return build_subject(
+            self._directory, engine=self._token, chain=chain, task=task, purpose=purpose, expires_ms=expires_ms
+        )
+
+    def decide(self, request: PolicyRequest) -> Verdict:
+        """Whether every link of the chain may make this call, on every resource; if only gates deny it, which.
+
+        Denials are values; nothing is raised on a request that cannot be judged."""
+        try:
+            asked, problems = self._ask(request)
+        except _FAILURES as error:
+            asked, problems = None, (_described(error),)
+        if asked is None:
+            return self._refused(request, problems)
+        approved = request.approved & self._gates.keys()
+        links = self._evaluate(asked, approved)
+        if all(link.allowed for link in links):
+            return self._verdict(Outcome.ALLOW, links, why=reasons.allow_reasons(links, self._reasons))
+        gates = self._liftable(links)
+        if gates and self._would_help(asked, approved, gates):
+            why = reasons.approval_reasons(gates, request.subject.chain.root)
+            return self._verdict(Outcome.NEEDS_APPROVAL, links, gates=gates, why=why)
+        return self._verdict(
+            Outcome.DENY, links, why=reasons.deny_reasons(request.tool, links, self._reasons, self._gates)
+        )
+
+    def _verdict(
+        self,
+        outcome: Outcome,
+        links: tuple[LinkVerdict, ...],
+        *,
+        why: tuple[Reason, ...],
+        gates: tuple[Gate, ...] = (),
+    ) -> Verdict:
+        return Verdict(outcome=outcome, links=links, gates=gates, reasons=why, policy_digest=self.digest)
+
+    def _refused(self, request: PolicyRequest, problems: tuple[str, ...]) -> Verdict:
+        nowhere = EntityRef(kind=EntityKind.RESOURCE, id=request.tool)
+        targets = tuple(resource.ref for resource in request.resources) or (nowhere,)
+        links = tuple(
+            LinkVerdict(link=link, resource=target, allowed=False, errors=problems)
+            for link in request.subject.chain.links
+            for target in targets
+        )
+        known = request.tool in self._tools
+        why = reasons.error_reason() if known else reasons.unknown_tool(request.tool)
+        return self._verdict(Outcome.DENY, links, why=(why,))
+
+    def _ask(self, request: PolicyRequest) -> tuple[_Asked | None, tuple[str, ...]]:
+        """The request as Cedar takes it, or why it may not be put to Cedar."""
+        subject = request.subject
+        action = self._tools.get(request.tool)
+        if action is None:
+            return None, (f'"{request.tool}" is not a tool that can be called',)
+        if subject.engine is not self._token:
+            return None, ("the subject was made by another engine",)
+        if subject.problems:
+            return None, subject.problems
+        if problems := _misplaced(request.resources, action):
+            return None, problems
+        resources = {resource.ref: resource for resource in request.resources}
+        added, problems = self._targets(resources, subject)
+        if problems:
+            return None, problems
+        base = subject.handles.get(action.name)
+        if base is None:
+            base = subject.handles[action.name] = self._handle(subject, action)
+        handle = base.with_added_json_str(orjson.dumps(added).decode()) if added else base
+        uids = [uid(ref) for ref in resources]
+        asked = _Asked(
+            pairs=[(link, ref) for link in subject.chain.links for ref in resources],
+            uids=[(principal, target) for principal in subject.principals for target in uids],
+            action=self._actions[action.name],
+            handle=handle,
+            context=_context(request),
+        )
+        return asked, ()
+
+    def _targets(
+        self, resources: Mapping[EntityRef, Resource], subject: Subject
+    ) -> tuple[list[EntityJson], tuple[str, ...]]:
+        added: list[EntityJson] = []
+        for ref, resource in resources.items():
+            if ref.kind is EntityKind.AGENT:
+                entities, problems = agent_entities(self._directory, ref.id, known=subject.known)
+                if problems:
+                    return [], tuple(problems)
+                added += entities
+            else:
+                parents = [{"type": "Zone", "id": zone} for zone in resource.zones]
+                added.append({"uid": {"type": "Resource", "id": ref.id}, "attrs": _EMPTY, "parents": parents})
+        return added, ()
+
+    def _handle(self, subject: Subject, action: ActionDecl) -> cedarpy.Entities:
+        """The session's entities and the tool's zones, parsed with the schema's part for this tool."""
+        part = self._slices.get(action.name)
+        if part is None:
+            part = self._slices[action.name] = cedarpy.Schema.from_str(render_for(self._world, action.name))
+        zones = [{"uid": {"type": "Zone", "id": zone}, "attrs": {}, "parents": []} for zone in action.zones or ()]
+        return cedarpy.Entities.from_json_str(orjson.dumps([*subject.entities, *zones]).decode(), part)
+
+    def _evaluate(self, asked: _Asked, approved: frozenset[str]) -> tuple[LinkVerdict, ...]:
+        try:
+            answers = self._answers(asked, approved)
+        except _FAILURES as error:
+            failed = (_described(error),)
+            return tuple(
+                LinkVerdict(link=link, resource=resource, allowed=False, errors=failed)
+                for link, resource in asked.pairs
+            )
+        return tuple(
+            [self._link(link, target, answer) for (link, target), answer in zip(asked.pairs, answers, strict=True)]
+        )
+
+    def _answers(self, asked: _Asked, approved: frozenset[str]) -> list[cedarpy.AuthzResult]:
+        context = orjson.dumps({**asked.context, "approved": sorted(approved)}, default=_plain).decode()
+        requests = [
+            {"principal": principal, "action": asked.action, "resource": resource, "context": context}
+            for principal, resource in asked.uids
+        ]
+        answers = cedarpy.is_authorized_batch(requests, self._policy_set, asked.handle, self._schema)
+        if len(answers) != len(requests):
+            raise ValueError(f"Cedar answered {len(answers)} of {len(requests)} requests")
+        return answers
+
+    def _link(self, link: EntityRef, resource: EntityRef, answer: cedarpy.AuthzResult) -> LinkVerdict:
+        diagnostics, decision = answer.diagnostics, answer.decision
+        errors, names = diagnostics.errors, diagnostics.reasons
+        if not self._order.keys() >= set(names):
+            errors, names = [*errors, "Cedar named a rule that is not loaded"], []
+        elif len(names) > 1:
+            names = sorted(names, key=self._order.__getitem__)
+        if decision is cedarpy.Decision.NoDecision and not errors:
+            errors = ["Cedar reached no decision"]
+        if errors and decision is cedarpy.Decision.Allow:
+            names = []  # the permits that Cedar would have gone by decided nothing
+        return LinkVerdict(
+            link=link,
+            resource=resource,
+            allowed=decision is cedarpy.Decision.Allow and not errors,
+            policies=tuple(names),
+            errors=tuple(map(_shortened, errors)),
+        )
+
+    def _liftable(self, links: tuple[LinkVerdict, ...]) -> tuple[Gate, ...]:
+        """The gates that deny, if nothing else does; else none."""
+        found: dict[str, Gate] = {}
+        for link in links:
+            if link.allowed:
+                continue
+            if link.errors or not link.policies:
+                return ()
+            for name in link.policies:
+                gate = self._gates.get(name)
+                if gate is None:
+                    return ()
+                found[name] = gate
+        return tuple(found.values())
+
+    def _would_help(self, asked: _Asked, approved: frozenset[str], gates: tuple[Gate, ...]) -> bool:
+        """Whether exactly these approvals would make it an allow: nobody is asked in vain."""
+        links = self._evaluate(asked, approved | {gate.id for gate in gates})
+        return all(link.allowed for link in links)
+
+
+def _misplaced(resources: tuple[Resource, ...], action: ActionDecl) -> tuple[str, ...]:
+    """Why these resources cannot be `action`'s."""
+    if not resources:
+        return ("the call names no resource",)
+    seen: dict[EntityRef, tuple[str, ...]] = {}
+    for resource in resources:
+        ref = resource.ref
+        if ref.kind is not action.resource:
+            return (f"{ref} is not a {action.resource.value}",)
+        if action.zones is not None and not action.zones.issuperset(resource.zones):
+            return (f"{ref} lies in a zone that the catalog does not give to {action.name}",)
+        if seen.setdefault(ref, resource.zones) != resource.zones:
+            return (f"{ref} is given twice, in different zones",)
+    return ()
+
+
+def _context(request: PolicyRequest) -> dict[str, object]:
+    """The context of `request` but for `approved`. What we say stands last: no interface can overwrite it."""
+    flow = request.flow
+    return {
+        **request.interfaces,
+        **request.subject.context,
+        "now": request.now_ms,
+        "args": request.args,
+        "usage": _EMPTY,
+        "signals": _EMPTY,
+        "flow": {
+            "tainted": flow.tainted,
+            "unendorsed": flow.unendorsed,
+            "unendorsed_values": flow.unendorsed_values,
+            "unbound": flow.unbound,
+            "unasked": flow.unasked,
+            "sensitivity": flow.label.sensitivity,
+            "categories": sorted(flow.label.categories),
+            "session_sensitivity": flow.session_label.sensitivity,
+            "recipients_external": flow.recipients_external,
+            "recipients_outside_readers": flow.recipients_outside_readers,
+            "opaque": flow.opaque,
+        },
+    }
+
+
+def _plain(value: object) -> object:
+    """What orjson does not take by itself: read-only mappings and sets."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(f"facts cannot hold a {type(value).__name__}")
+
+
+def _described(error: BaseException) -> str:
+    return _shortened(f"{type(error).__name__}: {error}")
+
+
+def _shortened(text: str) -> str:
+    """An error text without the values of the request, which it may quote: they do not belong into the record."""
+    start, end = text.find("`{"), text.rfind("}`")
+    return f"{text[:start]}`…`{text[end + 2 :]}" if 0 <= start < end else text[:500]

@@ -1,0 +1,142 @@
+"""Cedar entities of a session: the links of a chain, what they are in, and the task. DESIGN §5 *Policy engine*.
+
+Cedar does not complain of an entity that it does not know: it skips the forbid that asks for its attributes. So a
+`Subject` keeps its own set of known ids, and anything that refers to an id outside of it is a problem, which denies.
+INVARIANT: handles are parsed with a schema that holds the action and its groups; without, a forbid on a group vanishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import cedarpy
+import orjson
+
+from bailiwick.model.directory import Directory
+from bailiwick.model.principal import Chain, EntityKind, EntityRef
+from bailiwick.policy.world import NO_END
+
+__all__ = ["EntityJson", "Subject", "Uid", "agent_entities", "build_subject", "uid"]
+
+Uid = dict[str, str]
+"""`{"type": …, "id": …}`: the only form in which ids reach Cedar."""
+
+EntityJson = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Subject:
+    """On whose behalf calls of a session are decided, as Cedar needs it; opaque to other rooms.
+
+    Made by `PolicyEngine.subject` and valid for that engine only (`engine` is its token). `problems` denies everything.
+    `handles` keeps one parsed entity handle for each tool that the session used."""
+
+    chain: Chain
+    engine: object
+    known: frozenset[EntityRef]
+    problems: tuple[str, ...]
+    entities: tuple[EntityJson, ...]
+    principals: tuple[Uid, ...]
+    context: Mapping[str, object]
+    handles: dict[str, cedarpy.Entities] = field(default_factory=dict)
+
+
+def uid(ref: EntityRef) -> Uid:
+    """`ref` as Cedar takes it."""
+    return {"type": ref.kind.value, "id": ref.id}
+
+
+def build_subject(
+    directory: Directory, *, engine: object, chain: Chain, task: str, purpose: str, expires_ms: int | None
+) -> Subject:
+    """The subject of one session. Ids that the directory does not know become `problems`."""
+    made = _Made(directory=directory)
+    for link in chain.links:
+        made.link(link)
+    task_ref = EntityRef(kind=EntityKind.TASK, id=task)
+    ends = NO_END if expires_ms is None else expires_ms
+    made.add(task_ref, {"purpose": purpose, "expires": ends}, ())
+    root = "user" if chain.root.kind is EntityKind.USER else "service"
+    # Ids in context are written without Cedar's `__entity` escape: only the schema makes entities of them.
+    context = {root: uid(chain.root), "agent": uid(chain.actor), "task": uid(task_ref), "depth": chain.depth}
+    return Subject(
+        chain=chain,
+        engine=engine,
+        known=frozenset(made.known),
+        problems=tuple(made.problems),
+        entities=tuple(made.entities),
+        principals=tuple(uid(link) for link in chain.links),
+        context={name: orjson.Fragment(orjson.dumps(value)) for name, value in context.items()}
+        if not made.unencodable(context)
+        else {},
+    )
+
+
+def agent_entities(
+    directory: Directory, agent: str, *, known: frozenset[EntityRef]
+) -> tuple[list[EntityJson], list[str]]:
+    """Entities of `agent` and its classes beyond those that are `known`, and problems with them."""
+    made = _Made(directory=directory, known=set(known))
+    made.link(EntityRef(kind=EntityKind.AGENT, id=agent))
+    return made.entities, made.problems
+
+
+@dataclass(slots=True, kw_only=True)
+class _Made:
+    """Entities being collected, each once."""
+
+    directory: Directory
+    known: set[EntityRef] = field(default_factory=set)
+    entities: list[EntityJson] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def link(self, ref: EntityRef) -> None:
+        """Add a user, service or agent with all that it is in."""
+        match ref.kind:
+            case EntityKind.USER if user := self.directory.users.get(ref.id):
+                groups = self.closure(EntityKind.GROUP, user.groups, self.directory.groups)
+                roles = self.closure(EntityKind.ROLE, user.roles, self.directory.roles)
+                attrs = {"active": user.active, "level": user.level, "clearance": user.clearance}
+                self.add(ref, {**user.attributes, **attrs}, (*groups, *roles))
+            case EntityKind.SERVICE if service := self.directory.services.get(ref.id):
+                attrs = {"active": service.active, "clearance": service.clearance}
+                words = {"owner": service.owner, "purpose": service.purpose}
+                self.add(ref, {**service.attributes, **attrs, **words}, ())
+            case EntityKind.AGENT if agent := self.directory.agents.get(ref.id):
+                classes = self.closure(EntityKind.AGENT_CLASS, agent.classes, self.directory.classes)
+                attrs = {"active": agent.active, "clearance": agent.clearance}
+                self.add(ref, {**agent.attributes, **attrs, "owner": agent.owner}, classes)
+            case _:
+                self.problems.append(f"{ref} is not in the directory")
+
+    def closure(
+        self, kind: EntityKind, direct: Iterable[str], parents: Mapping[str, tuple[str, ...]]
+    ) -> tuple[EntityRef, ...]:
+        """Add every entity of `kind` that `direct` leads to; return the direct ones."""
+        todo = list(direct)
+        while todo:
+            name = todo.pop()
+            ref = EntityRef(kind=kind, id=name)
+            if ref in self.known:
+                continue
+            if name not in parents:
+                self.problems.append(f"{ref} is not in the directory")
+                continue
+            self.add(ref, {}, tuple(EntityRef(kind=kind, id=parent) for parent in parents[name]))
+            todo.extend(parents[name])
+        return tuple(EntityRef(kind=kind, id=name) for name in direct)
+
+    def add(self, ref: EntityRef, attrs: Mapping[str, object], parents: tuple[EntityRef, ...]) -> None:
+        if ref not in self.known:
+            self.known.add(ref)
+            self.entities.append({"uid": uid(ref), "attrs": dict(attrs), "parents": [uid(above) for above in parents]})
+
+    def unencodable(self, value: object) -> bool:
+        """Note whether `value` cannot be JSON (a lone surrogate in an id)."""
+        try:
+            orjson.dumps(value)
+        except orjson.JSONEncodeError as error:
+            self.problems.append(f"an id cannot be encoded: {error}")
+            return True
+        return False

@@ -1,0 +1,103 @@
+"""The Cedar schema of a project, rendered from its `World`. Its shape is a contract that rules rely on (DESIGN §4).
+
+Every group holds one sentinel action (`send:none`) beside the tools, so that general rules validate in a project
+without such tools. INVARIANT: group actions have no `appliesTo` and sentinels are no tools: neither can be requested.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import assert_never
+
+from bailiwick.model.tool import HIGH_IMPACT, Effect
+from bailiwick.policy.world import (
+    ANCESTORS,
+    CONSEQUENTIAL_GROUP,
+    HIGH_IMPACT_GROUP,
+    PRINCIPALS,
+    ActionDecl,
+    Bool,
+    Level,
+    Long,
+    Ref,
+    Str,
+    StrSet,
+    Struct,
+    Type,
+    World,
+    group_ancestors,
+)
+
+__all__ = ["quote", "render", "render_for"]
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_RESERVED = frozenset({"true", "false", "if", "then", "else", "in", "is", "like", "has", "__cedar"})
+
+
+def render(world: World) -> str:
+    """The whole schema: what rules are validated and requests are checked against."""
+    return _render(world, world.actions.values())
+
+
+def render_for(world: World, action: str) -> str:
+    """The same schema with one action only. Entity handles of a session are parsed with it, since Cedar copies every
+    action of the schema into the handle: a catalog of 500 tools would cost 0.2 ms a call."""
+    return _render(world, (world.actions[action],))
+
+
+def _render(world: World, actions: Iterable[ActionDecl]) -> str:
+    lines = ["// Generated from the tool catalog and the directory. Do not edit.", ""]
+    for kind in ANCESTORS:
+        above = ANCESTORS[kind]
+        inside = f" in [{', '.join(parent.value for parent in above)}]" if above else ""
+        attrs = world.attributes[kind]
+        body = f" = {_type(attrs)}" if attrs.attrs else ""
+        lines.append(f"entity {kind.value}{inside}{body};")
+    lines += ["", f"action {quote(CONSEQUENTIAL_GROUP)};"]
+    lines.append(f"action {quote(HIGH_IMPACT_GROUP)} in [{quote(CONSEQUENTIAL_GROUP)}];")
+    for effect in Effect:
+        parents = group_ancestors(effect) - {effect.value}
+        parent = HIGH_IMPACT_GROUP if effect in HIGH_IMPACT else CONSEQUENTIAL_GROUP
+        lines.append(f"action {quote(effect.value)}{f' in [{quote(parent)}]' if parents else ''};")
+    lines += [_action(action) for action in actions]
+    return "\n".join(lines) + "\n"
+
+
+def _action(action: ActionDecl) -> str:
+    principals = ", ".join(kind.value for kind in PRINCIPALS)
+    inside = f" in [{', '.join(quote(group) for group in action.groups)}]" if action.groups else ""
+    return (
+        f"\naction {quote(action.name)}{inside} appliesTo {{\n"
+        f"  principal: [{principals}], resource: [{action.resource.value}],\n"
+        f"  context: {_type(action.context)},\n}};"
+    )
+
+
+def _type(given: Type) -> str:
+    match given:
+        case Bool():
+            return "Bool"
+        case Long() | Level():
+            return "Long"
+        case Str():
+            return "String"
+        case StrSet():
+            return "Set<String>"
+        case Ref(kind):
+            return kind.value
+        case Struct(attrs):
+            fields = (f"{_name(name)}{'?' if a.optional else ''}: {_type(a.type)}" for name, a in attrs.items())
+            return "{" + ", ".join(fields) + "}"
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _name(name: str) -> str:
+    return name if _PLAIN.match(name) and name not in _RESERVED else quote(name)
+
+
+def quote(text: str) -> str:
+    """`text` as a Cedar string literal."""
+    safe = (f"\\{char}" if char in '\\"' else char if char.isprintable() else f"\\u{{{ord(char):x}}}" for char in text)
+    return '"' + "".join(safe) + '"'
