@@ -85,9 +85,9 @@ class Grant:
 class Authority:
     """On whose authority a call is made: the verified chain, its task and the intersection of all grants.
 
-    `steps` says who gave what: `steps[0]` is what the task left to the first agent, `steps[n]` what agent n was given by
-    agent n-1, each already narrowed by those before it. INVARIANT: no step permits more than the one before; where there
-    are steps, `grant` is the last of them."""
+    `steps` says who gave what: `steps[0]` is what the task left to the first agent, `steps[n]` what agent n was given
+    by agent n-1, each already narrowed by those before it. INVARIANT: no step permits more than the one before; where
+    there are steps, `grant` is the last of them."""
 
     key: SessionKey
     chain: Chain

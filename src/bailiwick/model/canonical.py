@@ -15,7 +15,18 @@ import orjson
 
 from bailiwick.errors import CanonicalError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_INT", "Json", "canonical", "canonical_json", "digest", "encode", "parse", "thaw"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_INT",
+    "Json",
+    "canonical",
+    "canonical_json",
+    "digest",
+    "encode",
+    "parse",
+    "thaw",
+]
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 """What `parse` returns: plain JSON without floats."""
@@ -102,5 +113,6 @@ def thaw(value: Json) -> object:
 
 
 def digest(domain: str, value: object) -> str:
-    """`sha256:<hex>` over `domain`, a zero byte and the canonical bytes; `domain` keeps digests of different things apart."""
+    """`sha256:<hex>` over `domain`, a zero byte and the canonical bytes; `domain` keeps digests of different things
+    apart."""
     return "sha256:" + hashlib.sha256(domain.encode("ascii") + b"\x00" + canonical(value)).hexdigest()

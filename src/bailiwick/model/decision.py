@@ -53,8 +53,8 @@ class GateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One sentence on why. `code` is stable (`unknown-tool`, `no-permit`, a policy id ...); `message` may be shown to the
-    model: it holds no secret and names no policy that did not decide. `hint` says what would be permitted."""
+    """One sentence on why. `code` is stable (`unknown-tool`, `no-permit`, a policy id ...); `message` may be shown to
+    the model: it holds no secret and names no policy that did not decide. `hint` says what would be permitted."""
 
     plane: Plane
     code: str
@@ -140,8 +140,9 @@ class FlowFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer to one call. `reasons` is never empty. `digest` is the action digest, empty where the call did not even
-    parse. `gates` are those that approval would lift; `approved` those that it did lift, each with its approval's id."""
+    """The answer to one call. `reasons` is never empty. `digest` is the action digest, empty where the call did not
+    even parse. `gates` are those that approval would lift; `approved` those that it did lift, each with its approval's
+    id."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...]
@@ -167,8 +168,7 @@ class Decision:
         """Everything that decided, for a person: the reasons, then each link of the chain with its policies, then what
         the flow plane found."""
         lines = [f"{self.tool}: {self.outcome.value}"]
-        for reason in self.reasons:
-            lines.append(f"  {reason.plane.value}/{reason.code}: {reason.message}{_hint(reason)}")
+        lines.extend(f"  {item.plane.value}/{item.code}: {item.message}{_hint(item)}" for item in self.reasons)
         if self.verdict is not None:
             lines.extend(_link_line(link) for link in self.verdict.links)
         for gate in self.gates:
@@ -197,15 +197,16 @@ def _link_line(link: LinkVerdict) -> str:
 
 
 def _flow_lines(flow: FlowFacts) -> list[str]:
-    lines = [
-        f"  session: {'tainted' if flow.tainted else 'untainted'}, sensitivity {flow.session_label.sensitivity}, "
-        f"categories {', '.join(sorted(flow.session_label.categories)) or 'none'}"
-    ]
+    word = "tainted" if flow.tainted else "untainted"
+    categories = ", ".join(sorted(flow.session_label.categories)) or "none"
+    lines = [f"  session: {word}, sensitivity {flow.session_label.sensitivity}, categories {categories}"]
     for argument in flow.arguments:
         if not argument.endorsed:
             lines.append(f"  argument {argument.name}: nothing endorses it")
         lines.extend(
-            f"  argument {argument.name}: seen in {origin.source} {origin.path} (event {origin.event})".replace("  (", " (")
+            f"  argument {argument.name}: seen in {origin.source} {origin.path} (event {origin.event})".replace(
+                "  (", " ("
+            )
             for origin in argument.origins
         )
     return lines

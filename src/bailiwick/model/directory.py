@@ -1,4 +1,7 @@
-"""The directory as values: people, services, agents and tasks. Written in `directory.toml`, parsed by `bailiwick.identity`."""
+"""The directory as values: people, services, agents and tasks.
+
+Written in `directory.toml`, parsed by `bailiwick.identity.directory`.
+"""
 
 from __future__ import annotations
 

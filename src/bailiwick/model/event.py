@@ -1,8 +1,8 @@
 """The audit event: one envelope for everything that is recorded. DESIGN §5 *Audit*.
 
-The envelope's fields and the body of each kind are closed: `bailiwick.audit.schema` holds the fields of every kind and
-refuses anything else. All of it is hashed. Contents (arguments, results, prompts) are never in the event; the event holds
-a commitment, and the content lies beside the log under that commitment.
+The envelope's fields and the body of each kind are closed: `bailiwick.audit.schema` holds the fields of every kind
+and refuses anything else. All of it is hashed. Contents (arguments, results, prompts) are never in the event; the event
+holds a commitment, and the content lies beside the log under that commitment.
 """
 
 from __future__ import annotations

@@ -77,7 +77,8 @@ class Chain:
 class SessionKey:
     """What a session is stored under. A restored conversation with the same key gets its labels back.
 
-    `agent` is the path of agent ids from the root to the actor, joined by `/`, so that a sub-agent's session is its own.
+    `agent` is the path of agent ids from the root to the actor, joined by `/`, so that a sub-agent's session is its
+    own.
     """
 
     tenant: str

@@ -1,6 +1,7 @@
 """The tool catalog as values: what each tool does, which arguments it takes, and where its results may go.
 
-Written in `tools/*.toml`, parsed by `bailiwick.action.catalog`, read by every plane. Defaults are the careful ones (DESIGN §4).
+Written in `tools/*.toml`, parsed by `bailiwick.action.catalog`, read by every plane. Defaults are the careful ones
+(DESIGN §4).
 """
 
 from __future__ import annotations

@@ -1,0 +1,319 @@
+"""On whose authority a call is made: opening a chain, handing work on, and checking the chain again at every call.
+
+Pure: the directory and the time come from the caller, a refusal is a `Reason`. Promise 3 (DESIGN §3): authority only
+narrows along user → agent → agent. So a grant is only ever made by `Grant.narrowed`, delegation asks for nothing that
+its own authority lacks (it is refused by name, not dropped in silence), and everything that can end (a link's `active`,
+an owner's, a task's time, a depth) is checked at every call, not only when the session was opened.
+DESIGN §5 *Identity*.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+
+from bailiwick.model.call import Authority, Grant
+from bailiwick.model.decision import Plane, Reason
+from bailiwick.model.directory import Directory
+from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
+from bailiwick.model.tool import DELEGATE_TOOL
+
+__all__ = ["check_authority", "delegate", "open_authority"]
+
+_LONGEST_TEXT = 4000
+_LONGEST_ID = 512
+
+
+def open_authority(
+    directory: Directory,
+    *,
+    tenant: str,
+    env: str,
+    user: str | None,
+    service: str | None,
+    agent: str,
+    task: str,
+    conversation: str,
+    now_ms: int,
+    started_ms: int | None = None,
+) -> Authority | Reason:
+    """The authority of `agent` acting for a user or a service, or why there is none.
+
+    A `task` that names an entry of the directory narrows tools, zones and time; any other text is a purpose and narrows
+    nothing. A single word that nearly names a task is refused, because a slip of the pen would otherwise widen.
+    `started_ms` is when a restored session began this task (`StoredSession.task_started_ms`): its time runs from there.
+    """
+    if (user is None) == (service is None):
+        return _reason("no-root", "A session has one root: a user or a service.", "Name one of them, not both.")
+    for what, text, longest in (
+        ("task", task, _LONGEST_TEXT),
+        ("conversation id", conversation, _LONGEST_ID),
+        ("tenant", tenant, _LONGEST_ID),
+        ("environment", env, _LONGEST_ID),
+    ):
+        refused = _unusable(what, text, longest)
+        if refused is not None:
+            return refused
+    if user is not None:
+        root = EntityRef(kind=EntityKind.USER, id=user)
+    else:
+        root = EntityRef(kind=EntityKind.SERVICE, id=str(service))
+    chain = Chain(links=(root, EntityRef(kind=EntityKind.AGENT, id=agent)))
+    refused = _check_links(directory, chain) or _check_task_name(directory, task)
+    if refused is not None:
+        return refused
+    entry = directory.tasks.get(task)
+    if entry is None:
+        grant, purpose = Grant(), task
+    else:
+        began = now_ms if started_ms is None else started_ms
+        if began > now_ms:
+            return _reason("clock", "The clock is behind the start of this task.", "Set the machine's clock right.")
+        grant = Grant(tools=entry.tools, zones=entry.zones, expires_ms=began + entry.ttl_ms)
+        purpose = entry.purpose
+    key = SessionKey(tenant=tenant, env=env, root=root, agent=agent, conversation=conversation)
+    return Authority(key=key, chain=chain, task=task, purpose=purpose, grant=grant, steps=(grant,))
+
+
+def check_authority(
+    directory: Directory,
+    authority: Authority,
+    *,
+    tool: str,
+    zones: Iterable[Collection[str]],
+    now_ms: int,
+) -> Reason | None:
+    """Why this authority does not reach a call of `tool` on resources that lie in `zones`; None if it does.
+
+    `zones` holds one collection per resource: the zones that the resource lies in. Where zones are narrowed, every
+    resource must lie in at least one of them (as Cedar's `in` has it), and one that lies in no zone is outside. For
+    `agent.delegate`, whose resource is an agent, pass no resource.
+    """
+    refused = _check_links(directory, authority.chain)
+    if refused is not None:
+        return refused
+    steps = _steps(authority)
+    places = [frozenset(place) for place in zones]
+    for index, grant in enumerate(steps):
+        if grant.expires_ms is not None and now_ms >= grant.expires_ms:
+            return _expired(authority, index)
+        if grant.tools is not None and tool not in grant.tools:
+            return _tool_missing(authority, index, tool, grant.tools)
+        if grant.zones and any(place.isdisjoint(grant.zones) for place in places):
+            return _zone_missing(authority, index, tool, grant.zones)
+    return None
+
+
+def delegate(
+    directory: Directory,
+    authority: Authority,
+    *,
+    to: str,
+    tools: Collection[str] | None,
+    zones: Collection[str] | None,
+    ttl_ms: int | None,
+    now_ms: int,
+    conversation: str,
+) -> Authority | Reason:
+    """The narrower authority of agent `to`, or why it cannot be given.
+
+    None for `tools`, `zones` or `ttl_ms` hands on one's own. What is asked for must lie in one's own grant; handing
+    work on is itself the tool `agent.delegate`, which the grant must hold (and the other's too, to go further).
+    """
+    refused = (
+        check_authority(directory, authority, tool=DELEGATE_TOOL, zones=(), now_ms=now_ms)
+        or _unusable("conversation id", conversation, _LONGEST_ID)
+        or _check_request(authority, tools=tools, zones=zones, ttl_ms=ttl_ms)
+    )
+    if refused is not None:
+        return refused
+    if any(link.id == to for link in authority.chain.links if link.kind is EntityKind.AGENT):
+        return _reason(
+            "delegation-cycle",
+            f"{authority.chain.actor.id} cannot hand work on to {to}: it is in the chain already ({authority.chain}).",
+            "Hand the work on to another agent, or finish it here.",
+        )
+    chain = authority.chain.extended(to)
+    refused = _check_links(directory, chain)
+    if refused is not None:
+        return refused
+    asked = Grant(
+        tools=None if tools is None else frozenset(tools),
+        zones=frozenset() if zones is None else frozenset(zones),
+        expires_ms=None if ttl_ms is None else now_ms + ttl_ms,
+    )
+    grant = authority.grant.narrowed(asked)
+    key = SessionKey(
+        tenant=authority.key.tenant,
+        env=authority.key.env,
+        root=authority.key.root,
+        agent=f"{authority.key.agent}/{to}",
+        conversation=conversation,
+    )
+    return Authority(
+        key=key,
+        chain=chain,
+        task=authority.task,
+        purpose=authority.purpose,
+        grant=grant,
+        steps=(*_steps(authority), grant),
+    )
+
+
+def _steps(authority: Authority) -> tuple[Grant, ...]:
+    """Every grant that must hold. INVARIANT: the authority's own grant is among them, whoever built the value."""
+    if authority.steps and authority.steps[-1] == authority.grant:
+        return authority.steps
+    return (*authority.steps, authority.grant)
+
+
+def _check_links(directory: Directory, chain: Chain) -> Reason | None:
+    """Every link is in the directory and active, and no agent is further from the end than it may hand work on."""
+    refused = _check_root(directory, chain.root)
+    if refused is not None:
+        return refused
+    agents = chain.links[1:]
+    for hops, link in enumerate(reversed(agents)):
+        entry = directory.agents.get(link.id)
+        if entry is None:
+            return _unknown("agent", link.id, directory.agents)
+        if not entry.active:
+            return _inactive("agent", link.id)
+        if hops > entry.max_depth:
+            return _reason(
+                "delegation-too-deep",
+                f"{link.id} may hand its work on over {entry.max_depth} hop(s); {chain} takes {hops}.",
+                f"Let an earlier agent do the work, or raise max_depth of agent {link.id}.",
+            )
+    return None
+
+
+def _check_root(directory: Directory, root: EntityRef) -> Reason | None:
+    if root.kind is EntityKind.USER:
+        return _check_user(directory, root.id, "user")
+    service = directory.services.get(root.id)
+    if service is None:
+        return _unknown("service", root.id, directory.services)
+    if not service.active:
+        return _inactive("service", root.id)
+    return _check_user(directory, service.owner, f"owner of service '{root.id}',")
+
+
+def _check_user(directory: Directory, user_id: str, what: str) -> Reason | None:
+    user = directory.users.get(user_id)
+    if user is None:
+        return _unknown(what, user_id, directory.users)
+    return None if user.active else _inactive(what, user_id)
+
+
+def _check_task_name(directory: Directory, task: str) -> Reason | None:
+    if task in directory.tasks or any(char.isspace() for char in task.strip()):
+        return None
+    by_folded = {name.casefold(): name for name in directory.tasks}
+    near = difflib.get_close_matches(task.strip().casefold(), by_folded, n=1, cutoff=0.8)
+    if not near:
+        return None
+    return _reason(
+        "unknown-task",
+        f"There is no task '{task}' in the directory.",
+        f"Did you mean '{by_folded[near[0]]}'? A purpose in your own words has more than one word.",
+    )
+
+
+def _check_request(
+    authority: Authority, *, tools: Collection[str] | None, zones: Collection[str] | None, ttl_ms: int | None
+) -> Reason | None:
+    """Nothing is asked for that the delegator does not hold itself."""
+    for what, asked in (("tools", tools), ("zones", zones)):
+        if isinstance(asked, (str, bytes)):
+            return _reason("bad-delegation", f"{what} is one text, not a list.", f"Pass a list: {what}=[...].")
+    if zones is not None and not zones:
+        return _reason("bad-delegation", "zones names no zone.", "Name zones, or leave zones out to hand on your own.")
+    if ttl_ms is not None and ttl_ms <= 0:
+        return _reason("bad-delegation", "The time given is over before it begins.", "Give at least one millisecond.")
+    steps = _steps(authority)
+    for tool in sorted(tools or ()):
+        for index, grant in enumerate(steps):
+            if grant.tools is not None and tool not in grant.tools:
+                return _tool_missing(authority, index, tool, grant.tools)
+    outside = sorted(frozenset(zones or ()) - authority.grant.zones) if authority.grant.zones else []
+    if outside:
+        return _reason(
+            "zone-not-granted",
+            f"{authority.chain.actor.id} was not given zone {outside[0]}, so it cannot hand it on.",
+            f"It may hand on: {_some(authority.grant.zones)}.",
+        )
+    return None
+
+
+def _tool_missing(authority: Authority, index: int, tool: str, granted: frozenset[str]) -> Reason:
+    return _reason(
+        "tool-not-granted",
+        f"{_who_gave(authority, index, tool)}.",
+        f"Granted there: {_some(granted)}." if granted else "No tool is granted there.",
+    )
+
+
+def _zone_missing(authority: Authority, index: int, tool: str, granted: frozenset[str]) -> Reason:
+    return _reason(
+        "zone-not-granted",
+        f"{_who_gave(authority, index, f'every zone that {tool} reaches here')}.",
+        f"Granted there: {_some(granted)}.",
+    )
+
+
+def _who_gave(authority: Authority, index: int, what: str) -> str:
+    """Which link does not hold `what`: step 0 is the task, step n what agent n was given by agent n-1."""
+    agents = authority.chain.links[1:]
+    if index == 0 or index >= len(agents):
+        return f"Task '{authority.task}' does not include {what}"
+    return f"{agents[index].id} was not given {what} by {agents[index - 1].id}"
+
+
+def _expired(authority: Authority, index: int) -> Reason:
+    agents = authority.chain.links[1:]
+    if index == 0 or index >= len(agents):
+        return _reason("task-expired", f"The time of task '{authority.task}' is over.", "Start the task anew.")
+    giver, holder = agents[index - 1].id, agents[index].id
+    return _reason(
+        "delegation-expired", f"What {giver} gave to {holder} has expired.", f"Let {giver} hand the work on again."
+    )
+
+
+def _unusable(what: str, text: str, longest: int) -> Reason | None:
+    """A text that a session cannot be keyed or described by."""
+    if not text or not text.strip():
+        return _reason("no-" + what.split()[0], f"The {what} is empty.", f"Give the {what}.")
+    if len(text) > longest:
+        return _reason("too-long", f"The {what} is longer than {longest} characters.", "Shorten it.")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        return _reason("bad-text", f"The {what} is not valid text.", "Remove lone surrogates.")
+    return None
+
+
+def _unknown(what: str, name: str, known: Collection[str]) -> Reason:
+    near = difflib.get_close_matches(name, known, n=1)
+    kind = what.split()[0]
+    return _reason(
+        f"unknown-{kind}",
+        f"The {what} '{name}' is not in the directory.",
+        f"Did you mean '{near[0]}'?" if near else "Add it to directory.toml, or use one that is there.",
+    )
+
+
+def _inactive(what: str, name: str) -> Reason:
+    return _reason(
+        f"inactive-{what.split()[0]}",
+        f"The {what} '{name}' is switched off.",
+        "Set active = true in directory.toml, if it should act again.",
+    )
+
+
+def _some(names: Collection[str]) -> str:
+    listed = sorted(names)
+    more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
+    return ", ".join(listed[:8]) + more
+
+
+def _reason(code: str, message: str, hint: str) -> Reason:
+    return Reason(plane=Plane.IDENTITY, code=code, message=message, hint=hint)

@@ -1,0 +1,270 @@
+"""The approval state machine: who may vote, what a vote does, and what an approval is good for (promise 4)."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bailiwick.action.approval_card import MAX_CARD_BYTES, card_text, draw_card
+from bailiwick.action.approval_codec import decode, encode
+from bailiwick.action.approval_vote import vote
+from bailiwick.action.approvals import (
+    Approval,
+    ApprovalStatus,
+    card_digest,
+    consume,
+    differing,
+    expire,
+    is_step,
+    usable,
+)
+from bailiwick.errors import CanonicalError
+from bailiwick.model.canonical import canonical
+from bailiwick.model.decision import Reason
+from bailiwick.model.label import Integrity, Label
+
+from .approval_sample import (
+    DIGEST,
+    DIRECTORY,
+    LABEL,
+    LEVELS,
+    NOW,
+    RULES,
+    TTL,
+    action,
+    authority,
+    decision,
+    gate,
+    granted,
+    requested,
+)
+
+CASES: list[dict[str, Any]] = tomllib.loads(
+    (Path(__file__).parent / "data" / "approvals.toml").read_text(encoding="utf-8")
+)["case"]
+
+
+def use(approval: Approval, **changes: Any) -> Reason | None:
+    fields: dict[str, Any] = {
+        "digest": DIGEST,
+        "policy_digest": RULES,
+        "gates": {each.id for each in approval.gates},
+        "label": LABEL,
+        "now_ms": NOW,
+    }
+    return usable(approval, **{**fields, **changes})
+
+
+def label_of(told: dict[str, Any]) -> Label:
+    return Label(
+        sensitivity=told.get("sensitivity", LABEL.sensitivity),
+        categories=frozenset(told.get("categories", LABEL.categories)),
+        readers=frozenset(told["readers"]) if "readers" in told else LABEL.readers,
+        integrity=Integrity(told.get("integrity", LABEL.integrity)),
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_an_approval_is_good_for_exactly_what_was_approved(case: dict[str, Any]) -> None:
+    gates = tuple(gate(**told) for told in case.get("gates", [{}]))
+    asker = authority(case["chain"]) if "chain" in case else authority()
+    approval = requested(gates=gates, authority=asker)
+    for told in case.get("votes", []):
+        answer = vote(
+            approval,
+            approver=told["by"],
+            gates=told.get("gates"),
+            grant=told.get("grant", True),
+            directory=DIRECTORY,
+            now_ms=NOW + told.get("at", 0),
+            os_user="tester",
+        )
+        if isinstance(answer, Approval):
+            assert "expect" not in told, told
+            assert is_step(approval, answer)
+            approval = answer
+        else:
+            assert answer.code == told.get("expect"), answer
+            assert answer.hint
+    told = case.get("use", {})
+    wanted = told.get("expect", "" if approval.status is ApprovalStatus.GRANTED else None)
+    if wanted is not None:
+        reason = use(
+            approval,
+            digest=told.get("digest", DIGEST),
+            policy_digest=told.get("rules", RULES),
+            gates=set(told.get("gates", [each.id for each in gates])),
+            label=label_of(told),
+            now_ms=NOW + told.get("at", 0),
+        )
+        assert (reason.code if reason else "") == wanted
+    assert approval.status.value == case.get("status", approval.status.value)
+
+
+def test_promise_4_an_approval_is_used_once() -> None:
+    approval = granted()
+    assert use(approval) is None
+    used = consume(approval)
+    reason = use(used)
+    assert reason is not None
+    assert reason.code == "approval-used"
+    with pytest.raises(ValueError, match="consumed, not granted"):
+        consume(used)
+
+
+@pytest.mark.parametrize("changes", [{"gates": ()}, {"gates": (gate(), gate())}, {"gates": (gate(quorum=0),)}])
+def test_no_request_is_granted_by_nobody(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"gate"):
+        requested(**changes)
+
+
+def test_a_vote_binds_to_the_card_that_was_seen() -> None:
+    approval = granted()
+    card = draw_card(authority(), action(to=["mallory@example.org"]), decision(), LEVELS)
+    with pytest.raises(ValueError, match="card"):
+        replace(approval, card=card)
+    forged = replace(approval, card=card, card_digest=card_digest(card))
+    reason = use(forged)
+    assert reason is not None
+    assert reason.code == "approval-incomplete"
+
+
+def test_a_status_without_its_votes_is_worth_nothing() -> None:
+    reason = use(replace(requested(), status=ApprovalStatus.GRANTED))
+    assert reason is not None
+    assert reason.code == "approval-incomplete"
+
+
+def test_time_alone_ends_what_is_open() -> None:
+    approval = granted()
+    assert expire(approval, NOW + TTL - 1) == approval
+    assert expire(approval, NOW + TTL).status is ApprovalStatus.EXPIRED
+    assert is_step(approval, expire(approval, NOW + TTL))
+    assert expire(consume(approval), NOW + TTL).status is ApprovalStatus.CONSUMED
+
+
+def test_a_request_stays_open_for_the_same_call_only_while_nothing_rose() -> None:
+    fit: dict[str, Any] = {"gates": {"external-mail"}, "policy_digest": RULES, "label": LABEL, "now_ms": NOW}
+    approval = requested()
+    assert approval.open_for(**fit)
+    for change in (
+        {"gates": {"external-mail", "other"}},
+        {"policy_digest": "sha256:other"},
+        {"label": replace(LABEL, sensitivity=3)},
+        {"now_ms": NOW + TTL},
+        {"now_ms": NOW - 1},
+    ):
+        assert not approval.open_for(**{**fit, **change})
+    assert not granted().open_for(**fit)
+
+
+def test_only_steps_of_the_picture_are_steps() -> None:
+    start, yes = requested(), granted()
+    no = vote(yes, approver="lars", grant=False, directory=DIRECTORY, now_ms=NOW, os_user="lars")
+    assert isinstance(no, Approval)
+    late, late_yes = expire(start, NOW + TTL), expire(yes, NOW + TTL)
+    used = consume(yes)
+    states = [start, yes, no, late, late_yes, used]
+    allowed = {(0, 1), (0, 3), (1, 2), (1, 4), (1, 5), (0, 2)}
+    for i, old in enumerate(states):
+        for j, new in enumerate(states):
+            assert is_step(old, new) == ((i, j) in allowed), (old.status, new.status)
+    assert not is_step(start, replace(yes, digest="sha256:other"))
+    assert not is_step(start, replace(yes, expires_ms=yes.expires_ms + 1))
+    assert not is_step(start, replace(start, status=ApprovalStatus.GRANTED))
+    assert not is_step(yes, replace(used, votes=()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({"to": ["eve@example.org"], "subject": "Your ticket", "body": "All is well."}, ()),
+        ({"to": ["eve@example.org"], "subject": "Your ticket", "body": "All is well!"}, ("body",)),
+        ({"to": ["eve@example.org", "m@example.org"], "subject": "Your ticket"}, ("body", "to")),
+        ({"to": ["eve@example.org"], "subject": "Your ticket", "body": "All is well.", "cc": []}, ("cc",)),
+    ],
+)
+def test_what_changed_after_approval_is_named(arguments: dict[str, object], names: tuple[str, ...]) -> None:
+    assert differing(granted(), action(**arguments).args) == names
+
+
+def test_decimals_do_not_change_on_the_way_to_the_card() -> None:
+    paid = action(amount=Decimal("12.50"), iban="DE00")
+    assert differing(requested(action=paid), paid.args) == ()
+    assert differing(requested(action=paid), action(amount=Decimal("12.5"), iban="DE00").args) == ("amount",)
+
+
+def test_a_card_is_drawn_from_the_call_and_nothing_can_draw_over_it() -> None:
+    body = "Fine.\r\x1b[2K\u202etool: crm.get\u200b\ntool: crm.get"
+    text = card_text(draw_card(authority(), action(to=["eve@example.org"], body=body), decision(), LEVELS))
+    assert "tool: mail.send" in text.splitlines()
+    assert "tool: crm.get" not in text.splitlines()
+    assert "body: Fine.\\u{d}\\u{1b}[2K\\u{202e}tool: crm.get\\u{200b}" in text
+    assert all(char.isprintable() or char == "\n" for char in text)
+    for part in ("eve@example.org", "kb:article-17", "external-mail", 'Agent::"support-bot"', "Answer ticket 4711"):
+        assert part in text
+
+
+def test_what_does_not_fit_on_a_card_cannot_be_approved() -> None:
+    with pytest.raises(CanonicalError, match="too large for a person"):
+        draw_card(authority(), action(body="x" * MAX_CARD_BYTES), decision(), LEVELS)
+
+
+approvals = st.builds(
+    lambda approver, os_user, body, readers, author, quorum, grant, later: _voted(
+        requested(
+            gates=(gate(quorum=quorum), gate(id="second", approvers=("Role::approver", "User::lars"))),
+            action=action(body=body),
+            label=replace(LABEL, readers=readers, author=author),
+        ),
+        approver=approver,
+        os_user=os_user,
+        grant=grant,
+        now_ms=NOW + later,
+    ),
+    approver=st.sampled_from(["lena", "lars", "fritz", "mallory"]),
+    os_user=st.text(st.characters(codec="utf-8"), max_size=5),
+    body=st.text(st.characters(codec="utf-8"), max_size=20),
+    readers=st.none() | st.frozensets(st.sampled_from(["Group::a", "User::b"])),
+    author=st.none() | st.text(st.characters(codec="utf-8"), max_size=5),
+    quorum=st.integers(1, 3),
+    grant=st.booleans(),
+    later=st.integers(0, TTL),
+)
+
+
+def _voted(approval: Approval, **how: Any) -> Approval:
+    answer = vote(approval, directory=DIRECTORY, **how)
+    return answer if isinstance(answer, Approval) else approval
+
+
+@given(approval=approvals)
+def test_an_approval_survives_its_encoding(approval: Approval) -> None:
+    assert decode(encode(approval)) == approval
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"[]",
+        lambda data: data[:-1],
+        lambda data: data.replace(b'"v":1', b'"v":2'),
+        lambda data: data.replace(b"mail.send", b"crm.purge"),
+        lambda data: data.replace(b'"granted"', b'"maybe"'),
+        lambda data: data + b" ",
+        lambda data: canonical({"v": 1}),
+    ],
+)
+def test_damaged_bytes_are_no_approval(damage: Any) -> None:
+    data = encode(granted())
+    assert damage(data) != data
+    with pytest.raises(CanonicalError):
+        decode(damage(data))
