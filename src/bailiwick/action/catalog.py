@@ -1,0 +1,316 @@
+"""Loads the tool catalog (`tools/*.toml`) into `model.tool.Catalog`. DESIGN §4 *Catalog*.
+
+Everything that is wrong in all files is reported at once, each with file and line. Unknown keys are errors: a misspelt
+`untrusted` must not mean its default. Defaults are the careful ones:
+
+- an argument without `role` is a target; without `output` a result taints and has the second lowest sensitivity level
+  ("internal" by default: the top level would make every undeclared tool unusable, the lowest would let it go anywhere);
+- `sink`: a send goes `external`, an execute `exec`; `idempotency`: `safe` for a tool that only reads, else `none`;
+- `durability`: `buffered` for a tool that only reads, else `sync`; a consequential tool cannot be set to `buffered`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from bailiwick.action.catalog_args import read_args, read_resources
+from bailiwick.action.catalog_interfaces import INTERFACE_KEYS, read_interfaces
+from bailiwick.action.catalog_table import Table, suggestion
+from bailiwick.action.types import STANDARD_TYPES, TypeRegistry
+from bailiwick.errors import Finding, ProjectError, Where
+from bailiwick.model.canonical import digest
+from bailiwick.model.toml_lines import TomlText
+from bailiwick.model.tool import (
+    CONSEQUENTIAL,
+    DELEGATE_TOOL,
+    ArgSpec,
+    Catalog,
+    Durability,
+    Effect,
+    Idempotency,
+    OutputSpec,
+    Role,
+    Sink,
+    ToolSpec,
+)
+
+__all__ = ["load_catalog"]
+
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
+_RESERVED = frozenset({DELEGATE_TOOL})
+_TOOL_KEYS = (
+    *("names", "effects", "sink", "resource", "zones", "args", "output", "idempotency", "durability", "description"),
+    *INTERFACE_KEYS,
+)
+_OUTPUT_KEYS = ("sensitivity", "categories", "readers", "untrusted", "endorses")
+_ENDORSABLE = (Role.TARGET, Role.SELECTOR, Role.CREDENTIAL, Role.VALUE)
+_READ_ONLY = frozenset({Effect.READ})
+_DEFAULT_LEVEL = 1
+
+
+def load_catalog(
+    files: Sequence[tuple[str, str]],
+    *,
+    levels: tuple[str, ...],
+    categories: frozenset[str],
+    types: TypeRegistry = STANDARD_TYPES,
+) -> Catalog:
+    """The catalog that `files` ((path, text) each) declare together. `levels` are the sensitivity levels, lowest first.
+
+    Raises ProjectError with every Finding: TOML that cannot be read, unknown keys, effects, types, roles, levels or
+    categories (each with what was probably meant), names that are taken, resources without their argument, effects that
+    cannot be mapped.
+    """
+    findings: list[Finding] = []
+    loader = _Loader(levels=levels, categories=categories, types=types, findings=findings)
+    for path, text in files:
+        try:
+            toml = TomlText.parse(path, text)
+        except ProjectError as error:
+            findings.extend(error.findings)
+            continue
+        loader.file(Table(toml, (), toml.data, findings))
+    aliases = loader.aliases()
+    if findings:
+        raise ProjectError(sorted(findings, key=lambda finding: (finding.where.file, finding.where.line)))
+    tools = loader.tools
+    return Catalog(
+        tools=MappingProxyType(tools),
+        aliases=MappingProxyType(aliases),
+        zones=frozenset(zone for tool in tools.values() for zone in tool.zones),
+        digest=digest("bailiwick.catalog.v1", [_declaration(tools[name]) for name in sorted(tools)]),
+    )
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Loader:
+    levels: tuple[str, ...]
+    categories: frozenset[str]
+    types: TypeRegistry
+    findings: list[Finding]
+    tools: dict[str, ToolSpec] = dataclasses.field(default_factory=dict)
+    _declared: dict[str, Where] = dataclasses.field(default_factory=dict)
+    """Every tool name seen, also of tools that did not load."""
+    _names: list[tuple[str, str, Table, int]] = dataclasses.field(default_factory=list)
+
+    def file(self, top: Table) -> None:
+        top.refuse_unknown_keys(("tools",), "a catalog file")
+        tools = top.table("tools")
+        for name in tools.data if tools is not None else ():
+            assert tools is not None
+            table = tools.table(name)
+            if table is None:
+                continue
+            tool = self._tool(name, table) if self._check_name(name, table) else None
+            if tool is not None:
+                self.tools[name] = tool
+
+    def _check_name(self, name: str, table: Table) -> bool:
+        """False if there is no use in reading the table: it is there twice, or a dotted name without quotes made a
+        table of tables of it."""
+        if name in self._declared:
+            hint = f"it is also in {self._declared[name]}"
+            table.note("duplicate-tool", f"the tool '{name}' is declared twice", hint=hint)
+            return False
+        if name in _RESERVED:
+            table.note("reserved-tool-name", f"'{name}' is built in", hint="give the tool another name")
+        elif _TOOL_NAME.fullmatch(name) is None:
+            inner = next(iter(table.data), "")
+            if (
+                inner
+                and "effects" not in table.data
+                and isinstance(table.data[inner], dict)
+                and inner not in _TOOL_KEYS
+            ):
+                hint = f'write the name in quotes: [tools."{name}.{inner}"]'
+                table.note("bad-tool-name", f"'{name}' is no tool", hint=hint)
+                return False
+            table.note(
+                "bad-tool-name",
+                f"'{name}' cannot name a tool: a name has parts joined by dots, of letters, digits, '_' and '-'",
+                hint=f'write it with quotes, as in [tools."{_example_name(name)}"]',
+            )
+        self._declared.setdefault(name, table.where())
+        return True
+
+    def aliases(self) -> dict[str, str]:
+        """What frameworks call the tools. Notes names that are taken."""
+        found: dict[str, str] = {}
+        for alias, tool, table, index in self._names:
+            other = alias if alias in self._declared and alias != tool else found.get(alias)
+            if other is not None:
+                table.note(
+                    "duplicate-name",
+                    f"'{alias}' already stands for {other}",
+                    "names",
+                    index,
+                    hint="each name can stand for one tool only",
+                )
+            else:
+                found[alias] = tool
+        return found
+
+    def _tool(self, name: str, table: Table) -> ToolSpec | None:
+        before = len(self.findings)
+        table.refuse_unknown_keys(_TOOL_KEYS, "a tool")
+        names = table.strings("names") or ()
+        self._names.extend((alias, name, table, index) for index, alias in enumerate(names))
+        effects = self._effects(table)
+        args = read_args(table, self.types)
+        resources = read_resources(table, name, args, self.types)
+        output = self._output(table)
+        if len(self.findings) == before:  # mapping arguments that could not be read would only add noise
+            interface = read_interfaces(table, effects, args, self.types)
+            args = _with_recipients(args, interface.get(Effect.SEND, {}).get("recipients", ()))
+        else:
+            interface = {}
+        sink = table.choice("sink", Sink, "unknown-sink") or _default_sink(effects)
+        if Effect.SEND in effects and sink is Sink.NONE:
+            table.note("bad-sink", "a tool that sends has a sink", "sink", hint='say "internal" or "external"')
+        tool = ToolSpec(
+            name=name,
+            names=names,
+            effects=effects,
+            sink=sink,
+            resources=resources,
+            zones=table.strings("zones") or (),
+            args=MappingProxyType(args),
+            output=output,
+            interface=MappingProxyType(interface),
+            idempotency=table.choice("idempotency", Idempotency, "unknown-idempotency")
+            or (Idempotency.SAFE if effects == _READ_ONLY else Idempotency.NONE),
+            durability=self._durability(table, effects),
+            description=table.string("description") or "",
+            where=table.where(),
+        )
+        return tool if len(self.findings) == before else None
+
+    def _effects(self, table: Table) -> frozenset[Effect]:
+        names = table.strings("effects")
+        if not names:
+            if "effects" not in table.data or names == ():
+                table.note(
+                    "no-effects", "the tool says no effects", "effects", hint=f"choose from: {', '.join(Effect)}"
+                )
+            return frozenset()
+        found = (table.member(name, Effect, "unknown-effect", "effects", index) for index, name in enumerate(names))
+        return frozenset(effect for effect in found if effect is not None)
+
+    def _durability(self, table: Table, effects: frozenset[Effect]) -> Durability:
+        chosen = table.choice("durability", Durability, "unknown-durability")
+        if chosen is Durability.BUFFERED and effects & CONSEQUENTIAL:
+            table.note(
+                "buffered-effect",
+                f"a tool that may {' and '.join(sorted(effects & CONSEQUENTIAL))} cannot be buffered",
+                "durability",
+                hint="a decision about an effect is on disk before the effect happens: leave durability out",
+            )
+        return chosen or (Durability.BUFFERED if effects == _READ_ONLY else Durability.SYNC)
+
+    def _output(self, tool: Table) -> OutputSpec:
+        table = tool.section("output")
+        if table is None:
+            return OutputSpec()
+        table.refuse_unknown_keys(_OUTPUT_KEYS, "an output")
+        sensitivity = min(_DEFAULT_LEVEL, len(self.levels) - 1)
+        level = table.string("sensitivity")
+        if level is not None:
+            if level in self.levels:
+                sensitivity = self.levels.index(level)
+            else:
+                hint = suggestion(level, self.levels)
+                table.note("unknown-level", f"there is no level '{level}'", "sensitivity", hint=hint)
+        categories = table.strings("categories") or ()
+        table.known(categories, self.categories, "unknown-category", "categories")
+        readers = table.strings("readers")
+        untrusted = _untrusted(table)
+        return OutputSpec(
+            sensitivity=sensitivity,
+            categories=frozenset(categories),
+            readers=None if readers is None else frozenset(readers),
+            untrusted=untrusted,
+            endorses=MappingProxyType(_endorses(table, untrusted)),
+        )
+
+
+def _untrusted(table: Table) -> tuple[str, ...] | None:
+    """None: all of it taints; a tuple: these fields only."""
+    value = table.data.get("untrusted", True)
+    if isinstance(value, bool):
+        return None if value else ()
+    return table.strings("untrusted")
+
+
+def _endorses(table: Table, untrusted: tuple[str, ...] | None) -> dict[str, Role]:
+    found: dict[str, Role] = {}
+    section = table.table("endorses")
+    if section is None:
+        return found
+    for field in section.data:
+        role = section.choice(field, Role, "unknown-role")
+        if role is None:
+            continue
+        if role not in _ENDORSABLE:
+            section.note(
+                "bad-endorsement",
+                f"a field cannot endorse a {role}",
+                field,
+                hint=f"choose from: {', '.join(_ENDORSABLE)}",
+            )
+        elif untrusted is None or field in untrusted:
+            section.note(
+                "bad-endorsement",
+                f"'{field}' is untrusted, so it cannot endorse anything",
+                field,
+                hint="name the fields that others can write: untrusted = […]",
+            )
+        found[field] = role
+    return found
+
+
+def _default_sink(effects: frozenset[Effect]) -> Sink:
+    if Effect.SEND in effects:
+        return Sink.EXTERNAL
+    return Sink.EXEC if Effect.EXECUTE in effects else Sink.NONE
+
+
+def _with_recipients(args: Mapping[str, ArgSpec], recipients: object) -> dict[str, ArgSpec]:
+    """The arguments with `recipients` set on those that the interface of a send maps."""
+    names = recipients if isinstance(recipients, tuple) else ()
+    return {name: dataclasses.replace(spec, recipients=True) if name in names else spec for name, spec in args.items()}
+
+
+def _example_name(name: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_") or "tool"
+    return f"area.{plain}"
+
+
+def _declaration(tool: ToolSpec) -> dict[str, object]:
+    """All of a declaration but its place in the files, for the catalog's digest."""
+    output = tool.output
+    return {
+        "name": tool.name,
+        "names": tool.names,
+        "effects": sorted(effect.value for effect in tool.effects),
+        "sink": tool.sink.value,
+        "resources": tool.resources,
+        "zones": tool.zones,
+        "args": [
+            [arg.name, arg.type, arg.role.value, arg.optional, arg.recipients, sorted(arg.options.items())]
+            for arg in tool.args.values()
+        ],
+        "output": [
+            output.sensitivity,
+            sorted(output.categories),
+            None if output.readers is None else sorted(output.readers),
+            output.untrusted,
+            sorted((field, role.value) for field, role in output.endorses.items()),
+        ],
+        "interface": [[effect.value, sorted(mapping.items())] for effect, mapping in sorted(tool.interface.items())],
+        "idempotency": tool.idempotency.value,
+        "durability": tool.durability.value,
+        "description": tool.description,
+    }

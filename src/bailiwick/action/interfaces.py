@@ -1,0 +1,112 @@
+"""What rules over an effect read: the record of each effect interface, filled from one call's arguments.
+
+The mapping was checked when the catalog was loaded (`catalog_interfaces`); shapes are those of
+`model.tool.INTERFACES`. Where the arguments leave a question open, the answer is the careful one: recipients that are
+no mail addresses, or none at all, are external if the tool's sink is; a send without any text argument has content
+that nobody has seen, hence opaque.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from bailiwick.model.call import ArgFacts, Fact, Facts
+from bailiwick.model.tool import INTERFACE_NAMES, Effect, Sink, ToolSpec
+
+__all__ = ["Recipients", "interface_facts", "recipients_of"]
+
+Recipients = tuple[tuple[str, ...], bool]
+"""Addresses, and whether any of them lies outside the organisation."""
+
+MappedTo = str | int | bool | tuple[str, ...]
+
+
+def recipients_of(tool: ToolSpec, args: Mapping[str, ArgFacts]) -> Recipients:
+    """Whom a call reaches by its recipient arguments."""
+    named = [name for name, spec in tool.args.items() if spec.recipients and name in args]
+    if not named:
+        return (), tool.sink is Sink.EXTERNAL
+    addresses: dict[str, None] = {}
+    external = False
+    for name in named:
+        facts = args[name].facts
+        if isinstance(facts, Mapping):
+            addresses.update(dict.fromkeys(args[name].values))
+            external = external or bool(facts["external"])
+        else:
+            addresses[str(facts)] = None
+            external = external or tool.sink is Sink.EXTERNAL
+    return tuple(addresses), external or (not addresses and tool.sink is Sink.EXTERNAL)
+
+
+def interface_facts(tool: ToolSpec, args: Mapping[str, ArgFacts], recipients: Recipients) -> dict[str, Facts]:
+    """Context name (`send`, `pay`, `change` …) → the record, for every effect of the tool that has an interface."""
+    found: dict[str, Facts] = {}
+    for effect, mapping in tool.interface.items():
+        name = INTERFACE_NAMES[effect]
+        if name not in found:
+            found[name] = _record(effect, mapping, args, recipients)
+    return found
+
+
+def _record(
+    effect: Effect, mapping: Mapping[str, MappedTo], args: Mapping[str, ArgFacts], recipients: Recipients
+) -> Facts:
+    match effect:
+        case Effect.SEND:
+            texts = [args[name] for name in cast(tuple[str, ...], mapping["content"]) if name in args]
+            return {
+                "recipients": recipients[0],
+                "external": recipients[1],
+                "content": _content(texts, unseen=not mapping["content"]),
+            }
+        case Effect.PAY:
+            amount = _facts(args, mapping["amount"])
+            payee = args[cast(str, mapping["payee"])].values[0]
+            return {"payee": payee, "amount_minor": amount["minor"], "currency": amount["currency"]}
+        case Effect.FETCH:
+            if "url" not in mapping:
+                return {"host": cast(str, mapping["host"]), "private": cast(bool, mapping["private"])}
+            url = _facts(args, mapping["url"])
+            return {"host": url["host"], "private": url["private"]}
+        case Effect.EXECUTE:
+            return _execute(mapping, args)
+        case _:
+            return {"count": _count(mapping["count"], args), "reversible": _reversible(mapping["reversible"], args)}
+
+
+def _content(texts: Iterable[ArgFacts], *, unseen: bool) -> Facts:
+    length = 0
+    opaque = unseen
+    addresses: dict[str, None] = {}
+    for text in texts:
+        facts = cast(Facts, text.facts)
+        length += cast(int, facts["length"])
+        opaque = opaque or bool(facts["opaque"])
+        addresses.update(dict.fromkeys(cast(tuple[str, ...], facts["addresses"])))
+    return {"length": length, "opaque": opaque, "addresses": tuple(addresses)}
+
+
+def _execute(mapping: Mapping[str, MappedTo], args: Mapping[str, ArgFacts]) -> Facts:
+    if "command" not in mapping:
+        return {key: cast(Fact, mapping[key]) for key in ("programs", "network", "writes")}
+    facts = _facts(args, mapping["command"])
+    if "read_only" in facts:  # SQL: what is not a plain read may do anything that the server can
+        return {"programs": ("sql",), "network": not facts["read_only"], "writes": not facts["read_only"]}
+    return {key: facts[key] for key in ("programs", "network", "writes")}
+
+
+def _count(mapped: MappedTo, args: Mapping[str, ArgFacts]) -> Fact:
+    if not isinstance(mapped, str):
+        return cast(int, mapped)
+    facts = args[mapped].facts
+    return facts["count"] if isinstance(facts, Mapping) else facts
+
+
+def _reversible(mapped: MappedTo, args: Mapping[str, ArgFacts]) -> Fact:
+    return args[mapped].facts if isinstance(mapped, str) else cast(bool, mapped)
+
+
+def _facts(args: Mapping[str, ArgFacts], mapped: MappedTo) -> Facts:
+    return cast(Facts, args[cast(str, mapped)].facts)

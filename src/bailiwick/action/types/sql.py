@@ -1,0 +1,271 @@
+"""SQL: the type `sql`. Facts `{ statements, read_only, verbs, tables, functions }` from sqlglot's tree.
+
+A statement is `read_only` if and only if every node, data type and function in it is on the allow-list for reads
+(`sql_allowed`); verbs of change anywhere in the tree count, also inside a CTE. Whatever is not on a list takes the
+effect *execute*: the call is refused unless the tool is declared to have it. Text that databases may cut into other
+tokens than sqlglot does is refused outright (`sql_lexis`), and so is what sqlglot cannot parse.
+
+A parsed fact is not an effect (DESIGN §5 *Action*): a view, a trigger, an operator or `row.name` in PostgreSQL may
+call a function, and a built-in name may be shadowed through the search path. Give the tool a read-only connection as
+well.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlglot import Token, TokenType, exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ErrorLevel, SqlglotError
+
+from bailiwick.action.types.base import Beyond, Option, Options, OptionValue, Organisation, Parsed, Unparsable, quoted
+from bailiwick.action.types.sql_allowed import DATA_TYPES, DIALECTS, PURE_FUNCTIONS, READ_NODES, WRITE_NODES
+from bailiwick.action.types.sql_lexis import lexical_problem
+from bailiwick.action.types.sql_tables import table_names
+from bailiwick.model.shape import BOOL, LONG, STRING_SET, Field, Record, Shape
+from bailiwick.model.tool import ArgSpec, Effect, Role
+
+__all__ = ["SQL_SHAPE", "Analysis", "SqlType", "analyse"]
+
+SQL_SHAPE = Record(
+    (
+        Field("statements", LONG),
+        Field("read_only", BOOL),
+        Field("verbs", STRING_SET),
+        Field("tables", STRING_SET),
+        Field("functions", STRING_SET),
+    )
+)
+
+MAX_TOKENS = 4_000
+MAX_NODES = 20_000
+
+_PARSED = frozenset({"select", "with", "(", "values", "table", "insert", "update", "delete", "merge", "truncate"})
+"""First words of statements that are parsed as a tree."""
+_PARSED_KINDS = frozenset({"table", "view", "index", "temp", "temporary", "unique"})
+"""`create` and `drop` are parsed before these words. Every other statement is known by its words alone, and takes
+*execute*."""
+
+_VERBS: Mapping[type[exp.Expr], tuple[str, tuple[Effect, ...]]] = {
+    exp.Select: ("select", (Effect.READ,)),
+    exp.Insert: ("insert", (Effect.WRITE,)),
+    exp.Update: ("update", (Effect.WRITE,)),
+    exp.Delete: ("delete", (Effect.DELETE,)),
+    exp.Merge: ("merge", (Effect.WRITE, Effect.DELETE)),
+    exp.Into: ("into", (Effect.WRITE,)),
+    exp.Lock: ("lock", (Effect.WRITE,)),
+    exp.Create: ("create", (Effect.WRITE,)),
+    exp.Drop: ("drop", (Effect.DELETE,)),
+    exp.TruncateTable: ("truncate", (Effect.DELETE,)),
+}
+_CHANGING_WORDS = frozenset(
+    "alter call copy create delete drop execute grant insert merge replace revoke truncate update".split()
+)
+_WORD = re.compile(r"[a-z_]+")
+_QUALIFIER = re.compile(r"""(?:[\w"`]+\s*\.\s*)+\Z""")
+"""The schema before a function's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What is known about one SQL text: its facts, and what in it takes which effect."""
+
+    statements: int
+    verbs: tuple[str, ...]
+    tables: tuple[str, ...]
+    functions: tuple[str, ...]
+    beyond: tuple[Beyond, ...]
+
+    @property
+    def read_only(self) -> bool:
+        return all(item.effect is Effect.READ for item in self.beyond)
+
+
+@functools.lru_cache(maxsize=1024)
+def analyse(text: str, dialect: str, functions: frozenset[str] = frozenset()) -> Analysis | Unparsable:
+    """Parses `text`; `functions` are further pure functions that the catalog vouches for. Pure, hence cached.
+
+    Raises RecursionError where the text is nested deeper than the stack allows (which is not cached: it depends on
+    the caller).
+    """
+    problem = lexical_problem(text, dialect)
+    if problem:
+        return Unparsable(problem=f"is SQL that is not taken: it {problem}", code="unparsable-sql")
+    reader = Dialect.get_or_raise(dialect)
+    try:
+        tokens = reader.tokenize(text)
+        if len(tokens) > MAX_TOKENS or any(token.comments for token in tokens):
+            return Unparsable(problem=f"has a comment or more than {MAX_TOKENS} tokens", code="unparsable-sql")
+        statements = _split(tokens)
+        if not statements:
+            return Unparsable(problem="holds no statement", code="unparsable-sql")
+        scan = _Scan(text, reader, PURE_FUNCTIONS[dialect] | functions)
+        for statement in statements:
+            scan.statement(statement)
+    except SqlglotError as error:
+        first = str(error).splitlines()[0]
+        return Unparsable(problem=f"is not {dialect} that the parser understands: {first:.120}", code="unparsable-sql")
+    return scan.result(len(statements))
+
+
+def _split(tokens: list[Token]) -> list[list[Token]]:
+    statements: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.token_type is TokenType.SEMICOLON:
+            statements.append([])
+        else:
+            statements[-1].append(token)
+    return [statement for statement in statements if statement]
+
+
+class _Scan:
+    """Collects the facts of all statements of one text."""
+
+    def __init__(self, text: str, dialect: Dialect, pure: frozenset[str]) -> None:
+        self._text = text
+        self._dialect = dialect
+        self._pure = pure
+        self._spelled = frozenset(dialect.parser_class.FUNCTION_PARSERS)
+        self._verbs: dict[str, None] = {}
+        self._tables: dict[str, None] = {}
+        self._functions: dict[str, None] = {}
+        self._beyond: dict[Beyond, None] = {}
+
+    def result(self, statements: int) -> Analysis:
+        return Analysis(
+            statements=statements,
+            verbs=tuple(self._verbs),
+            tables=tuple(self._tables),
+            functions=tuple(self._functions),
+            beyond=tuple(self._beyond),
+        )
+
+    def statement(self, tokens: list[Token]) -> None:
+        first = tokens[0].text.lower()
+        second = tokens[1].text.lower() if len(tokens) > 1 else ""
+        if first in _PARSED or (first in ("create", "drop") and second in _PARSED_KINDS):
+            parser = self._dialect.parser(error_level=ErrorLevel.RAISE, max_nodes=MAX_NODES)
+            for tree in parser.parse(tokens, self._text):
+                if tree is not None:
+                    self._tree(tree, first)
+            self._spelled_functions(tokens)
+        else:
+            self._words(first, tokens)
+
+    def _words(self, first: str, tokens: list[Token]) -> None:
+        """A statement that is not parsed: its first word, and every word of change in it."""
+        self._verbs[first] = None
+        self._takes(Effect.EXECUTE, f"a statement {first.upper():.30}")
+        words = _WORD.findall(self._text.lower(), tokens[0].end + 1, tokens[-1].end + 1)
+        self._verbs.update(dict.fromkeys(word for word in words if word in _CHANGING_WORDS))
+
+    def _tree(self, tree: exp.Expr, first: str) -> None:
+        if first == "values":
+            self._verb(first, (Effect.READ,))
+        for node in tree.walk():
+            kind = type(node)
+            verb = _VERBS.get(kind)
+            if verb is not None:
+                self._verb(*verb)
+            if isinstance(node, exp.Insert) and node.args.get("alternative") == "REPLACE":
+                self._verb("replace", (Effect.DELETE,))
+            if isinstance(node, exp.Table):
+                self._tables.update(dict.fromkeys(table_names(node, self._dialect)))
+            if isinstance(node, exp.Func) and "start" in node.meta:
+                self._called(node)
+            elif kind is exp.Anonymous and node.name.upper() in self._spelled:
+                pass  # as VALUES(…) in MySQL: judged by its word in _spelled_functions
+            elif isinstance(node, exp.DataType):
+                self._type(node)
+            elif kind not in READ_NODES and kind not in WRITE_NODES:
+                self._takes(Effect.EXECUTE, f"{node.key}, which is not known to be harmless")
+
+    def _called(self, node: exp.Func) -> None:
+        start: int = node.meta["start"]
+        qualifier = _QUALIFIER.search(self._text, 0, start)
+        name = self._text[start : node.meta["end"] + 1]
+        self._function((qualifier.group().replace(" ", "") + name if qualifier else name).lower())
+
+    def _spelled_functions(self, tokens: list[Token]) -> None:
+        """Functions with a grammar of their own (`EXTRACT(… FROM …)`) lose their written name in the tree."""
+        for token, after in itertools.pairwise(tokens):
+            if after.token_type is TokenType.L_PAREN and token.text.upper() in self._spelled:
+                self._function(self._text[token.start : token.end + 1].lower())
+
+    def _function(self, name: str) -> None:
+        self._functions[name] = None
+        if name not in self._pure:
+            self._takes(Effect.EXECUTE, f"the function {name:.60}, which is not known to be pure")
+
+    def _type(self, node: exp.DataType) -> None:
+        if node.this not in DATA_TYPES:
+            self._takes(Effect.EXECUTE, f"the data type {node.sql():.40}, which is not built in")
+
+    def _verb(self, verb: str, effects: tuple[Effect, ...]) -> None:
+        self._verbs[verb] = None
+        for effect in effects:
+            self._takes(effect, verb.upper())
+
+    def _takes(self, effect: Effect, saw: str) -> None:
+        self._beyond[Beyond(effect=effect, saw=saw)] = None
+
+
+def _known_dialect(value: OptionValue) -> str:
+    return "" if value in DIALECTS else f"it must be {quoted(DIALECTS)}"
+
+
+def _function_names(value: OptionValue) -> str:
+    plain = isinstance(value, tuple) and all(
+        name == name.lower() and name.replace(".", "_").isidentifier() for name in value
+    )
+    return "" if plain else "it must be a list of function names in lower case, such as my_schema.full_name"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlType:
+    """`dialect` is required. `functions` names stored functions that the author of the catalog vouches to be pure."""
+
+    name: str = "sql"
+    scalar: bool = False
+    roles: frozenset[Role] = frozenset({Role.COMMAND})
+
+    @property
+    def options(self) -> Mapping[str, Option]:
+        return {
+            "dialect": Option(kind=str, required=True, problem=_known_dialect),
+            "functions": Option(kind=tuple, problem=_function_names),
+        }
+
+    def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002 - the Protocol's signature
+        return SQL_SHAPE
+
+    def accepts(self, spec: ArgSpec) -> str:
+        return f"{spec.options.get('dialect')} SQL in plain characters, without comments"
+
+    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
+        if type(value) is not str:
+            return Unparsable(problem="is not a string")
+        vouched = spec.options.get("functions", ())
+        try:
+            found = analyse(
+                value, str(spec.options["dialect"]), frozenset(vouched if isinstance(vouched, tuple) else ())
+            )
+        except RecursionError:
+            return Unparsable(problem="is SQL that is nested too deeply", code="unparsable-sql")
+        if isinstance(found, Unparsable):
+            return found
+        return Parsed(
+            facts={
+                "statements": found.statements,
+                "read_only": found.read_only,
+                "verbs": found.verbs,
+                "tables": found.tables,
+                "functions": found.functions,
+            },
+            values=(value,),
+            beyond=found.beyond,
+        )
