@@ -1,7 +1,7 @@
-"""A process that writes a log and tells what was acknowledged: `python -m tests.stores.log_process FOLDER HOW [COUNT]`.
+"""A process that writes a log and tells what was acknowledged: `python -m tests.stores.log_process FOLDER HOW`.
 
-`sync` and `buffered` append until they are killed; each acknowledged event is one line `seq id` on stdout. `hold` opens the
-log, prints its id and waits for the end of its stdin.
+`sync` and `buffered` append until they are killed; each acknowledged event is one line `seq id` on stdout. `hold` opens
+the log, prints its id and waits for the end of its stdin.
 """
 
 from __future__ import annotations

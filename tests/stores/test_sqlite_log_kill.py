@@ -26,11 +26,9 @@ def test_promise_5_nothing_acknowledged_is_lost_when_the_process_is_killed(
     tmp_path: Path, how: str, lines: int
 ) -> None:
     command = [sys.executable, "-m", "tests.stores.log_process", str(tmp_path), how]
-    acknowledged: list[str] = []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
-        for _ in range(lines):
-            acknowledged.append(writer.stdout.readline())
+        acknowledged = [writer.stdout.readline() for _ in range(lines)]
         writer.send_signal(signal.SIGKILL)
         acknowledged += writer.stdout.readlines()
     seqs = {int(seq): event_id for seq, event_id in (line.split() for line in acknowledged if line.endswith("\n"))}

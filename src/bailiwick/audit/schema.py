@@ -1,0 +1,217 @@
+"""The closed schema of every event: which fields each kind has, what they hold, and how an older version becomes this
+one.
+
+DESIGN §5 *Audit*. A field that is not listed here is refused when an event is written and reported when a log is
+verified, so nothing is stored that nobody thought of. Bodies never hold argument values, results or prompts: those are
+contents, and the event commits to them. To add a field, add it as optional; anything else is a new ENVELOPE_VERSION
+with an upcaster.
+
+The bodies, `?` marking optional fields:
+
+    log.opened          log, build, previous? {root, size}: the head that this process found
+    log.recovered       unknown: decisions without an outcome, by event id; from_seq, to_seq: where they were looked for
+    policy.activated    policy_digest, catalog_digest, directory_digest, policies: how many
+    session.opened      agent, root, conversation, purpose, restored
+    session.closed      decisions: how many
+    content.ingested    content, source, label, origin, decision?: the call whose result it is, fields? [{path, label}]
+    delegation.granted  to, tools (null: all), zones, expires_ms?, depth, child_session
+    decision            tool, outcome, digest, reasons, links, gates, approved, arguments, policy_digest,
+                        catalog_digest, durability, flow?, effect_key?, permit?, permit_expires_ms?, idempotency?,
+                        latency_us?, omitted?: so many entries of long lists
+    approval.requested  approval, digest, tool, gates, expires_ms, decision
+    approval.granted    approval, by, gates?, os_user?
+    approval.denied     approval, by, gates?, os_user?
+    approval.refused    approval, by?, code, message, os_user?: an attempt to grant or deny that did not count
+    action.completed    decision, permit, result_content?, label?
+    action.failed       decision, permit, error: the exception's type name alone
+    action.cancelled    decision, permit
+    action.expired      decision, permit: handed out and never started
+    action.reconciled   decision, as: "ran" | "did-not-run", by, permit?, note?, os_user?
+
+A reason is {plane, code, message?, hint?}. The action plane's quote the call's own arguments, so their words are the
+content `reasons` of the event. A label is {sensitivity, categories, readers (null: everyone), integrity, sources,
+author (null: nobody in particular)}. `gates`, `unknown` and `zones` are lists of ids; `decision` is always an event
+id, `approval` an approval's, `content` a content's. Times are `_ms` or `_us` since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from bailiwick.audit.shapes import Bool, Choice, Int, Items, Nullable, Rec, Shape, Text
+from bailiwick.model.canonical import Json
+from bailiwick.model.decision import Outcome, Plane
+from bailiwick.model.event import ENVELOPE_VERSION, EventKind
+from bailiwick.model.label import Integrity
+from bailiwick.model.tool import Durability, Idempotency
+
+__all__ = ["BODIES", "ENVELOPE", "LABEL", "ORIGINS", "UPCASTERS", "Upcaster", "body_fault", "upcast"]
+
+ORIGINS = frozenset({"prompt", "instructions", "retrieved", "result", "message", "model", "unknown"})
+"""How content came into a session."""
+
+_TEXT, _INT, _BOOL = Text(), Int(), Bool()
+_TEXTS = Items(_TEXT)
+
+
+def _rec(required: Mapping[str, Shape], **optional: Shape) -> Rec:
+    return Rec(required, optional)
+
+
+def _texts(*names: str) -> dict[str, Shape]:
+    return dict.fromkeys(names, _TEXT)
+
+
+LABEL = _rec(
+    {
+        "sensitivity": _INT,
+        "categories": _TEXTS,
+        "readers": Nullable(_TEXTS),
+        "integrity": Choice(frozenset(level.name.lower() for level in Integrity)),
+        "sources": _TEXTS,
+        "author": Nullable(_TEXT),
+    }
+)
+
+_REASON = _rec({"plane": Choice(frozenset(Plane)), "code": _TEXT}, message=_TEXT, hint=_TEXT)
+_LINK = _rec({**_texts("link", "resource"), "allowed": _BOOL, "policies": _TEXTS, "errors": _TEXTS})
+_FLOW = _rec(
+    {
+        **dict.fromkeys(
+            ("tainted", "unasked", "recipients_external", "recipients_outside_readers", "opaque"),
+            _BOOL,
+        ),
+        **dict.fromkeys(("unendorsed", "unendorsed_values", "unbound", "categories"), _TEXTS),
+        "sensitivity": _INT,
+        "session_sensitivity": _INT,
+        "label": LABEL,
+    }
+)
+_ORIGIN = _rec(_texts("content", "event", "source", "path", "how"))
+_ARGUMENT = _rec({"name": _TEXT, "endorsed": _BOOL, "endorsed_by": _TEXTS, "origins": Items(_ORIGIN)})
+
+_DECISION = _rec(
+    {
+        **_texts("tool", "digest", "policy_digest", "catalog_digest"),
+        "outcome": Choice(frozenset(Outcome)),
+        "reasons": Items(_REASON),
+        "links": Items(_LINK),
+        "gates": _TEXTS,
+        "approved": Items(_rec(_texts("gate", "approval"))),
+        "arguments": Items(_ARGUMENT),
+        "durability": Choice(frozenset(Durability)),
+    },
+    flow=_FLOW,
+    effect_key=_TEXT,
+    permit=_TEXT,
+    permit_expires_ms=_INT,
+    idempotency=Choice(frozenset(Idempotency)),
+    latency_us=_INT,
+    omitted=_INT,
+)
+
+_ANSWER = _rec(_texts("approval", "by"), gates=_TEXTS, os_user=_TEXT)
+_ENDED = _rec(_texts("decision", "permit"))
+
+BODIES: Mapping[EventKind, Rec] = MappingProxyType(
+    {
+        EventKind.LOG_OPENED: _rec(_texts("log", "build"), previous=_rec({"root": _TEXT, "size": _INT})),
+        EventKind.LOG_RECOVERED: _rec({"unknown": _TEXTS, "from_seq": _INT, "to_seq": _INT}),
+        EventKind.POLICY_ACTIVATED: _rec(
+            {**_texts("policy_digest", "catalog_digest", "directory_digest"), "policies": _INT}
+        ),
+        EventKind.SESSION_OPENED: _rec({**_texts("agent", "root", "conversation", "purpose"), "restored": _BOOL}),
+        EventKind.SESSION_CLOSED: _rec({"decisions": _INT}),
+        EventKind.CONTENT_INGESTED: _rec(
+            {**_texts("content", "source"), "label": LABEL, "origin": Choice(ORIGINS)},
+            decision=_TEXT,
+            fields=Items(_rec({"path": _TEXT, "label": LABEL})),
+        ),
+        EventKind.DELEGATION_GRANTED: _rec(
+            {**_texts("to", "child_session"), "tools": Nullable(_TEXTS), "zones": _TEXTS, "depth": _INT},
+            expires_ms=_INT,
+        ),
+        EventKind.DECISION: _DECISION,
+        EventKind.APPROVAL_REQUESTED: _rec(
+            {**_texts("approval", "digest", "tool", "decision"), "gates": _TEXTS, "expires_ms": _INT}
+        ),
+        EventKind.APPROVAL_GRANTED: _ANSWER,
+        EventKind.APPROVAL_DENIED: _ANSWER,
+        EventKind.APPROVAL_REFUSED: _rec(_texts("approval", "code", "message"), by=_TEXT, os_user=_TEXT),
+        EventKind.ACTION_COMPLETED: _rec(_texts("decision", "permit"), result_content=_TEXT, label=LABEL),
+        EventKind.ACTION_FAILED: _rec(_texts("decision", "permit", "error")),
+        EventKind.ACTION_CANCELLED: _ENDED,
+        EventKind.ACTION_EXPIRED: _ENDED,
+        EventKind.ACTION_RECONCILED: _rec(
+            {**_texts("decision", "by"), "as": Choice(frozenset({"ran", "did-not-run"}))},
+            permit=_TEXT,
+            note=_TEXT,
+            os_user=_TEXT,
+        ),
+    }
+)
+"""Kind → shape of its body. Every kind has one (tested)."""
+
+
+class _Object:
+    """Any object: the body, whose shape depends on the kind."""
+
+    def fault(self, value: object) -> str | None:
+        return None if type(value) is dict else " is not an object"
+
+
+class _Commitments:
+    """An object of any roles, each with a commitment."""
+
+    def fault(self, value: object) -> str | None:
+        if type(value) is not dict:
+            return " is not an object"
+        for role, commitment in value.items():
+            if type(role) is not str or not role.isascii():
+                return " has a role that is not an ASCII text"
+            if type(commitment) is not str or not commitment.startswith("hmac-sha256:"):
+                return f".{role} is not a commitment"
+        return None
+
+
+ENVELOPE: Rec = _rec(
+    {
+        **dict.fromkeys(("v", "seq", "ord", "ts_us"), _INT),
+        **_texts("id", "log", "tenant", "env", "session", "task"),
+        "kind": Choice(frozenset(EventKind)),
+        "actor": _TEXTS,
+        "parents": _TEXTS,
+        "commitments": _Commitments(),
+        "body": _Object(),
+    }
+)
+"""Every field of a stored event. Its `body` is checked by its kind: see `body_fault`."""
+
+
+def body_fault(kind: EventKind, body: object) -> str | None:
+    """What is wrong with a body (plain JSON, as `canonical_json` returns it); None if it fits its kind."""
+    wrong = BODIES[kind].fault(body)
+    return None if wrong is None else f"{kind.value}{wrong}"
+
+
+Upcaster = Callable[[dict[str, Json]], dict[str, Json]]
+"""Takes a stored event of version n, whole, and returns it as version n+1 says (with `v` raised)."""
+
+UPCASTERS: Mapping[int, Upcaster] = MappingProxyType({})
+"""Version n → what lifts it to n+1. Version 1 is the first and the current one."""
+
+
+def upcast(stored: dict[str, Json], upcasters: Mapping[int, Upcaster] = UPCASTERS) -> dict[str, Json]:
+    """`stored` lifted to ENVELOPE_VERSION, step by step. Raises ValueError for a version that no upcaster knows."""
+    version = stored.get("v")
+    while version != ENVELOPE_VERSION:
+        step = upcasters.get(version) if type(version) is int else None
+        if step is None:
+            raise ValueError(f"version {version!r:.20} of the envelope is unknown here (this is {ENVELOPE_VERSION})")
+        stored = step(stored)
+        lifted = stored.get("v")
+        if type(lifted) is not int or type(version) is not int or lifted <= version:
+            raise ValueError(f"the upcaster of version {version!r:.20} did not raise the version")
+        version = lifted
+    return stored

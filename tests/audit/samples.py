@@ -1,0 +1,278 @@
+"""A small log in memory: events of every kind, which belong together, and the rows that a store would hold of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bailiwick.audit.envelope import place, seal
+from bailiwick.audit.events import content_body, decision_body, delegation_body, label_body, new_id
+from bailiwick.audit.merkle import Frontier, leaf_hash
+from bailiwick.audit.report import Head, Report, StoredContent, StoredEvent, StoredHead
+from bailiwick.audit.verify import verify
+from bailiwick.model.call import Grant
+from bailiwick.model.decision import (
+    ArgFlow,
+    Decision,
+    FlowFacts,
+    Gate,
+    GateKind,
+    LinkVerdict,
+    Origin,
+    Outcome,
+    Plane,
+    Reason,
+    Verdict,
+)
+from bailiwick.model.event import Content, Draft, EventKind
+from bailiwick.model.label import Integrity, Label
+from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.model.tool import Idempotency
+
+LOG = "log-01900000-0000-7000-8000-000000000000"
+START_US = 1_700_000_000_000_000
+SESSION = "4:acme|4:prod|4:User|5:alice|11:support-bot|2:c1"
+LABEL = Label(
+    sensitivity=2,
+    categories=frozenset({"pii"}),
+    readers=frozenset({"Group::support"}),
+    integrity=Integrity.UNTRUSTED,
+    sources=frozenset({"kb:article-17", "user"}),
+    author="bob",
+)
+
+
+def entropy_of(seed: str) -> bytes:
+    return hashlib.sha512(seed.encode()).digest()
+
+
+class Ticking:
+    """A clock that goes on by a millisecond at each look, and randomness that is the same in every run."""
+
+    def __init__(self, seed: str = "") -> None:
+        self.now_us = START_US
+        self._seed = seed
+        self._drawn = 0
+
+    def clock(self) -> int:
+        self.now_us += 1000
+        return self.now_us
+
+    def entropy(self, count: int, /) -> bytes:
+        self._drawn += 1
+        return entropy_of(f"{self._seed}{self._drawn}")[:count]
+
+    def draft(
+        self,
+        kind: EventKind,
+        body: Mapping[str, object],
+        *,
+        session: str = SESSION,
+        contents: Sequence[Content] = (),
+        parents: Sequence[str] = (),
+        tenant: str = "acme",
+    ) -> Draft:
+        now_us = self.clock()
+        return Draft(
+            id=new_id(now_us, self.entropy(10)),
+            kind=kind,
+            ts_us=now_us,
+            tenant=tenant,
+            env="prod",
+            session=session,
+            task="ticket 4711",
+            actor=('User::"alice"', 'Agent::"support-bot"') if session else (),
+            parents=tuple(parents),
+            body=body,
+            contents=tuple(contents),
+        )
+
+
+def decision(
+    outcome: Outcome = Outcome.ALLOW, *, approved: Mapping[str, str] | None = None, prompt: str = "evt-prompt"
+) -> Decision:
+    user = EntityRef(kind=EntityKind.USER, id="alice")
+    target = EntityRef(kind=EntityKind.RESOURCE, id="crm/customers/42")
+    gate = Gate(
+        id="external-mail",
+        kind=GateKind.APPROVAL,
+        approvers=(EntityRef(kind=EntityKind.GROUP, id="support-leads"),),
+        quorum=1,
+    )
+    origin = Origin(content="c-1", event=prompt, source="user", path="", value_digest="sha256:00")
+    return Decision(
+        outcome=outcome,
+        reasons=(Reason(plane=Plane.POLICY, code="external-mail", message="Mail needs a lead.", hint="Ask one."),),
+        tool="mail.send",
+        digest="sha256:" + "a" * 64,
+        verdict=Verdict(
+            outcome=outcome,
+            links=(LinkVerdict(link=user, resource=target, allowed=True, policies=("staff",), errors=("none",)),),
+            policy_digest="sha256:" + "b" * 64,
+        ),
+        flow=FlowFacts(
+            label=LABEL,
+            session_label=LABEL,
+            tainted=True,
+            unendorsed=("cc",),
+            arguments=(ArgFlow(name="to", endorsed=True, endorsed_by=("user",), origins=(origin,)),),
+        ),
+        gates=(gate,) if outcome is Outcome.NEEDS_APPROVAL else (),
+        approved=approved,
+    )
+
+
+def allowed(permit: str, *, approval: str = "", prompt: str = "evt-prompt") -> dict[str, object]:
+    """The body of a decision that hands out `permit`."""
+    return decision_body(
+        decision(approved={"external-mail": approval} if approval else None, prompt=prompt),
+        permit_id=permit,
+        permit_expires_ms=START_US // 1000 + 60_000,
+        catalog_digest="sha256:" + "c" * 64,
+        latency_us=120,
+        idempotency=Idempotency.NONE,
+        effect_key="4:acme|4:prod|sha256:" + "d" * 64,
+    )
+
+
+def asked() -> dict[str, object]:
+    """The body of a decision that needs approval."""
+    return decision_body(
+        decision(Outcome.NEEDS_APPROVAL),
+        permit_id=None,
+        permit_expires_ms=None,
+        catalog_digest="sha256:" + "c" * 64,
+        latency_us=None,
+        idempotency=None,
+        effect_key=None,
+    )
+
+
+def story(ticking: Ticking) -> list[Draft]:
+    """At least one event of every kind, in an order that makes sense; every optional field occurs."""
+    kind, draft = EventKind, ticking.draft
+    text = Content(role="text", data=b"Please write to eve@example.com")
+    prompt = draft(
+        kind.CONTENT_INGESTED,
+        content_body(content="c-1", source="user", label=LABEL, origin="prompt", fields={"[0]": LABEL}),
+        contents=[text],
+    )
+    ask = draft(kind.DECISION, asked())
+    call = draft(
+        kind.DECISION,
+        allowed("prm-1", approval="apr-1", prompt=prompt.id),
+        contents=[Content(role="args", data=b'{"to":["eve@example.com"]}')],
+        parents=[prompt.id],
+    )
+    result = content_body(content="c-2", source="tool:mail.send", label=LABEL, origin="result", decision=call.id)
+    others = [draft(kind.DECISION, allowed(f"prm-{number}")) for number in range(2, 6)]
+    failed, cancelled, expired, lost = (other.id for other in others)
+    answer = {"approval": "apr-1", "by": "User::carol", "gates": ["external-mail"], "os_user": "carol"}
+    ended = {"decision": call.id, "permit": "prm-1"}
+    return [
+        draft(kind.LOG_OPENED, {"log": LOG, "build": "test"}, session=""),
+        draft(
+            kind.POLICY_ACTIVATED,
+            {"policy_digest": "sha256:b", "catalog_digest": "sha256:c", "directory_digest": "sha256:d", "policies": 5},
+            session="",
+        ),
+        draft(
+            kind.SESSION_OPENED,
+            {"agent": "support-bot", "root": "User::alice", "conversation": "c1", "purpose": "help", "restored": False},
+        ),
+        prompt,
+        draft(
+            kind.DELEGATION_GRANTED,
+            delegation_body(
+                to="researcher",
+                grant=Grant(tools=frozenset({"web.search"}), zones=frozenset({"web"}), expires_ms=5),
+                depth=1,
+                child_session="child",
+            ),
+        ),
+        ask,
+        draft(
+            kind.APPROVAL_REQUESTED,
+            {
+                "approval": "apr-1",
+                "digest": "sha256:a",
+                "tool": "mail.send",
+                "gates": ["external-mail"],
+                "expires_ms": 9,
+                "decision": ask.id,
+            },
+            contents=[Content(role="card", data=b"Send mail?")],
+        ),
+        draft(
+            kind.APPROVAL_REFUSED,
+            {"approval": "apr-1", "code": "own-call", "message": "Not your own.", "by": "User::alice", "os_user": "al"},
+            session="",
+        ),
+        draft(kind.APPROVAL_GRANTED, answer, session=""),
+        draft(kind.APPROVAL_DENIED, {**answer, "approval": "apr-2"}, session=""),
+        call,
+        draft(kind.ACTION_COMPLETED, {**ended, "result_content": "c-2", "label": label_body(LABEL)}),
+        draft(kind.CONTENT_INGESTED, result, contents=[Content(role="text", data=b"queued")]),
+        *others,
+        draft(kind.ACTION_FAILED, {"decision": failed, "permit": "prm-2", "error": "SMTPException"}),
+        draft(kind.ACTION_CANCELLED, {"decision": cancelled, "permit": "prm-3"}),
+        draft(kind.ACTION_EXPIRED, {"decision": expired, "permit": "prm-4"}),
+        draft(kind.LOG_RECOVERED, {"unknown": [lost], "from_seq": 0, "to_seq": 3}, session=""),
+        draft(
+            kind.ACTION_RECONCILED,
+            {"decision": lost, "permit": "prm-5", "as": "ran", "by": "User::carol", "note": "seen", "os_user": "carol"},
+            session="",
+        ),
+        draft(kind.SESSION_CLOSED, {"decisions": 6}),
+    ]
+
+
+@dataclass
+class Rows:
+    """What a store holds of a log."""
+
+    events: list[StoredEvent] = field(default_factory=list)
+    heads: list[StoredHead] = field(default_factory=list)
+    contents: list[StoredContent] = field(default_factory=list)
+
+    def add(self, drafts: Sequence[Draft], ticking: Ticking) -> None:
+        """Append each draft in a commit of its own."""
+        for draft in drafts:
+            sealed = seal(draft, ticking.entropy)
+            seq = len(self.events)
+            ord_ = sum(event.session == draft.session for event in self.events)
+            data = place(sealed, log=LOG, seq=seq, ord_=ord_)
+            row = StoredEvent(seq, draft.id, draft.session, ord_, draft.kind, draft.ts_us, data, leaf_hash(data))
+            self.events.append(row)
+            self.contents += (StoredContent(seq, kept.role, kept.salt, kept.data) for kept in sealed.contents)
+            self.cover()
+
+    def cover(self) -> None:
+        frontier = self.frontier()
+        self.heads.append(StoredHead(frontier.size, frontier.to_bytes()))
+
+    def frontier(self) -> Frontier:
+        return Frontier().extended(event.leaf for event in self.events)
+
+    def head(self) -> Head:
+        frontier = self.frontier()
+        return frontier.size, "sha256:" + frontier.root.hex()
+
+    def rehash(self) -> None:
+        """What somebody does who can write the file and knows how it is made: every hash anew."""
+        self.events = [event._replace(leaf=leaf_hash(event.data)) for event in self.events]
+        frontier, self.heads = Frontier(), []
+        for event in self.events:
+            frontier = frontier.extended([event.leaf])
+            self.heads.append(StoredHead(frontier.size, frontier.to_bytes()))
+
+    def verify(self, expected: Head | None = None) -> Report:
+        return verify(self.events, self.heads, self.contents, log=LOG, expected=expected)
+
+
+def told() -> Rows:
+    """The story as rows."""
+    ticking, rows = Ticking(), Rows()
+    rows.add(story(ticking), ticking)
+    return rows
