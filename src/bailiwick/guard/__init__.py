@@ -1,0 +1,1 @@
+"""The policy enforcement point: takes one call through the planes. The only room where the planes meet."""

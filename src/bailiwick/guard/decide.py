@@ -1,0 +1,153 @@
+"""Steps 1 to 4 of the way of one call (DESIGN §2), pure: identity, action, flow, policy.
+
+Nothing here waits, writes or reads a clock. Each plane can only deny; what no plane denied goes to policy, and a call
+is allowed iff policy permits it for every link and every resource.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bailiwick.action.digest import action_digest
+from bailiwick.action.parse import parse_call
+from bailiwick.errors import CanonicalError
+from bailiwick.guard.planes import Planes
+from bailiwick.guard.state import SessionState
+from bailiwick.identity.authority import check_authority
+from bailiwick.model.call import Action, Call
+from bailiwick.model.canonical import canonical
+from bailiwick.model.decision import Decision, FlowFacts, Outcome, Plane, Reason
+from bailiwick.model.tool import Durability
+from bailiwick.policy import PolicyRequest
+
+__all__ = ["Judged", "deny", "judge", "judge_action", "rejudge"]
+
+# A clock that steps back by less than this is read as standing still; more denies (promise 1).
+CLOCK_TOLERANCE_US = 1_000_000
+MAX_KEPT = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A decision with what it was taken on. `action` and `flow` are None where the call did not get that far."""
+
+    decision: Decision
+    action: Action | None = None
+    flow: FlowFacts | None = None
+    digest: str = ""
+    args: bytes = b""
+    """What was asked for, as far as it has a canonical form: also a call that did not parse is kept for the reader."""
+
+    def refused(self, reason: Reason) -> Judged:
+        """The same, denied after all."""
+        decision = replace(
+            self.decision, outcome=Outcome.DENY, reasons=(reason,), gates=(), durability=Durability.BUFFERED
+        )
+        return replace(self, decision=decision)
+
+    def noted(self, reason: Reason) -> Judged:
+        """The same, with a reason put first."""
+        return replace(self, decision=replace(self.decision, reasons=(reason, *self.decision.reasons)))
+
+
+def deny(tool: str, *reasons: Reason, digest: str = "") -> Decision:
+    """A denial that no policy was asked for."""
+    return Decision(outcome=Outcome.DENY, reasons=reasons, tool=tool, digest=digest, durability=Durability.BUFFERED)
+
+
+def judge(planes: Planes, session: SessionState, call: Call, now_us: int) -> Judged:
+    """The decision on `call` now, without any approval."""
+    spec = planes.catalog.find(call.tool)
+    name = spec.name if spec else call.tool
+    if session.closed:
+        return Judged(decision=deny(name, _closed()))
+    if now_us < session.last_us - CLOCK_TOLERANCE_US:
+        return Judged(decision=deny(name, _clock_back(session.last_us - now_us)))
+    # INVARIANT: a clock that moved back never brings an expired grant to life again.
+    now_us = session.last_us = max(now_us, session.last_us)
+    zones = tuple(frozenset(spec.zones) for _ in spec.resources) if spec else ()
+    refused = check_authority(planes.directory, session.authority, tool=name, zones=zones, now_ms=now_us // 1000)
+    if refused:
+        return Judged(decision=deny(name, refused), args=_kept(call))
+    action = parse_call(planes.catalog, call, org=planes.organisation)
+    if isinstance(action, Reason):
+        return Judged(decision=deny(name, action), args=_kept(call))
+    return judge_action(planes, session, action, now_us)
+
+
+def judge_action(planes: Planes, session: SessionState, action: Action, now_us: int) -> Judged:
+    """The decision on an action that the catalog knows (also the built-in ones), without any approval."""
+    digest = action_digest(action, session.authority)
+    with session.lock:
+        flow = session.ledger.resolve(action, reads=planes.reads)
+    return _ask(planes, session, action, flow, digest, now_us, approved=frozenset())
+
+
+def rejudge(planes: Planes, session: SessionState, judged: Judged, approved: frozenset[str], now_us: int) -> Judged:
+    """The decision on the same call with some gates approved."""
+    assert judged.action is not None
+    assert judged.flow is not None
+    return _ask(planes, session, judged.action, judged.flow, judged.digest, now_us, approved=approved)
+
+
+def _ask(
+    planes: Planes,
+    session: SessionState,
+    action: Action,
+    flow: FlowFacts,
+    digest: str,
+    now_us: int,
+    *,
+    approved: frozenset[str],
+) -> Judged:
+    verdict = planes.policy.decide(
+        PolicyRequest(
+            subject=session.subject,
+            tool=action.tool.name,
+            resources=action.resources,
+            now_ms=now_us // 1000,
+            args={arg.name: arg.facts for arg in action.arguments},
+            interfaces=action.interfaces,
+            approved=approved,
+            flow=flow,
+        )
+    )
+    allowed = verdict.outcome is Outcome.ALLOW
+    decision = Decision(
+        outcome=verdict.outcome,
+        reasons=verdict.reasons or (Reason(plane=Plane.POLICY, code="undecided", message="No rule decided."),),
+        tool=action.tool.name,
+        digest=digest,
+        verdict=verdict,
+        flow=flow,
+        gates=verdict.gates,
+        durability=action.tool.durability if allowed else Durability.BUFFERED,
+    )
+    return Judged(decision=decision, action=action, flow=flow, digest=digest, args=action.args)
+
+
+def _kept(call: Call) -> bytes:
+    """The arguments of a call that was refused before it was understood, unless they have no form that can be kept."""
+    try:
+        encoded = canonical(call.args)
+    except CanonicalError:
+        return b""
+    return encoded if len(encoded) <= MAX_KEPT else b""
+
+
+def _closed() -> Reason:
+    return Reason(
+        plane=Plane.GUARD,
+        code="session-closed",
+        message="This session is closed.",
+        hint="Open a new session.",
+    )
+
+
+def _clock_back(by_us: int) -> Reason:
+    return Reason(
+        plane=Plane.GUARD,
+        code="clock-backwards",
+        message=f"The clock of this machine went back by {by_us // 1000} ms, so no expiry can be trusted.",
+        hint="Calls are decided again once the clock has caught up; check its synchronisation.",
+    )

@@ -1,0 +1,144 @@
+"""Handing work to another agent: itself a decision (action `agent.delegate`, resource the other agent).
+
+Identity says how far the new authority may reach, policy whether it may be handed on at all, flow what the other agent
+starts with: the label of everything that its delegator has seen, and only those endorsements that crossed in the
+message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from bailiwick.audit.events import delegation_body
+from bailiwick.errors import Where
+from bailiwick.guard.core import Core, Refusal
+from bailiwick.guard.decide import deny
+from bailiwick.guard.effects import Append, Flow, Now, OpenStored
+from bailiwick.guard.opening import load_state
+from bailiwick.guard.record import decision_draft, draft, outcome_draft
+from bailiwick.guard.state import PermitState, SessionState
+from bailiwick.identity.authority import delegate
+from bailiwick.model.call import Action, ArgFacts, Resource
+from bailiwick.model.canonical import canonical
+from bailiwick.model.decision import Decision, Reason
+from bailiwick.model.event import EventKind
+from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.model.tool import DELEGATE_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
+
+__all__ = ["DelegationRequest", "delegate_flow"]
+
+DELEGATE_SPEC = ToolSpec(
+    name=DELEGATE_TOOL,
+    names=(),
+    effects=frozenset({Effect.DELEGATE}),
+    resources=(DELEGATE_TOOL,),
+    args={},
+    output=OutputSpec(untrusted=()),
+    idempotency=Idempotency.SAFE,
+    durability=Durability.SYNC,
+    description="Hand work to another agent.",
+    where=Where(file="(built in)"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegationRequest:
+    """To whom, with which tools and zones (None: one's own), for how long (None: one's own end), and what is said."""
+
+    to: str
+    tools: Collection[str] | None
+    zones: Collection[str] | None
+    ttl_ms: int | None
+    message: str
+
+
+def delegate_flow(core: Core, session: SessionState, request: DelegationRequest) -> Flow[SessionState | Refusal]:
+    """The other agent's session, narrower than this one, or why there is none."""
+    now_us: int = yield Now()
+    child = delegate(
+        core.planes.directory,
+        session.authority,
+        to=request.to,
+        tools=request.tools,
+        zones=request.zones,
+        ttl_ms=request.ttl_ms,
+        now_ms=now_us // 1000,
+        conversation=session.authority.key.conversation,
+    )
+    action = _action(core, session, request)
+    if isinstance(child, Reason):
+        return (yield from _refuse(core, session, action, child, now_us))
+    permit = yield from core.enter_action(session, action)
+    if isinstance(permit, Refusal):
+        return permit
+    permit.state = PermitState.STARTED
+    yield OpenStored(child.key, child.chain, child.task, child.purpose, now_us // 1000)
+    with session.lock:
+        inherited = session.ledger.child(request.message, content_id=core.new_id(), event_id=permit.event_id)
+    opened = yield from load_state(core, child, now_us, inherited)
+    yield Append(
+        (
+            draft(
+                core.planes,
+                session,
+                EventKind.DELEGATION_GRANTED,
+                delegation_body(
+                    to=child.chain.actor.id,
+                    grant=child.grant,
+                    depth=child.chain.depth,
+                    child_session=opened.authority.key.id,
+                ),
+                event_id=core.new_id(),
+                now_us=now_us,
+                parents=(permit.event_id,),
+            ),
+            outcome_draft(
+                core.planes,
+                session,
+                EventKind.ACTION_COMPLETED,
+                permit,
+                event_id=core.new_id(),
+                now_us=now_us,
+                extra={},
+            ),
+        ),
+        Durability.SYNC,
+    )
+    with session.lock:
+        permit.state = PermitState.CLOSED
+        session.permits.pop(permit.id, None)
+    return opened
+
+
+def _action(core: Core, session: SessionState, request: DelegationRequest) -> Action:
+    own = session.authority.grant.tools
+    # Rules see what is really handed on: asking for nothing in particular hands on all of one's own.
+    asked = request.tools if request.tools is not None else own if own is not None else core.planes.catalog.tools
+    tools = tuple(sorted(asked))
+    return Action(
+        tool=DELEGATE_SPEC,
+        args=canonical({"agent": request.to, "tools": list(tools), "message": request.message}),
+        arguments=(
+            ArgFacts(name="agent", role=Role.TARGET, facts=request.to, values=(request.to,), text=request.to),
+            ArgFacts(name="tools", role=Role.QUERY, facts=tools),
+        ),
+        resources=(Resource(ref=EntityRef(kind=EntityKind.AGENT, id=request.to)),),
+    )
+
+
+def _refuse(core: Core, session: SessionState, action: Action, reason: Reason, now_us: int) -> Flow[Refusal]:
+    decision: Decision = deny(DELEGATE_TOOL, reason)
+    event_id = core.new_id()
+    record = decision_draft(
+        core.planes,
+        session,
+        decision,
+        event_id=event_id,
+        now_us=now_us,
+        args=action.args,
+        permit=None,
+        latency_us=0,
+    )
+    yield Append((record,), Durability.BUFFERED)
+    return Refusal(decision=decision, event_id=event_id)

@@ -1,0 +1,67 @@
+"""The sync and the async driver: they run a generator of the core against the ports and hold no logic of their own.
+
+What a port raises is thrown into the generator at the request that failed. Whatever leaves the generator as an
+exception means that the guard could not decide: `bailiwick.guard.session` turns that into a denial.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from bailiwick.guard.effects import Effect, Flow, Now, Ports
+
+__all__ = ["drive", "drive_async"]
+
+T = TypeVar("T")
+
+
+def drive(flow: Flow[T], ports: Ports) -> T:
+    """Run `flow` in this thread."""
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                answer = effect.do(ports)
+            except Exception as error:  # noqa: BLE001  what a port raises belongs to the generator
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(answer)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+
+
+async def drive_async(flow: Flow[T], ports: Ports, executor: Executor) -> T:
+    """Run `flow` in this task; stores are waited for in `executor`, so that a slow disk does not stop the event
+    loop."""
+    loop = asyncio.get_running_loop()
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                answer = await _perform(loop, executor, ports, effect)
+            except Exception as error:  # noqa: BLE001
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(answer)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+
+
+async def _perform(loop: asyncio.AbstractEventLoop, executor: Executor, ports: Ports, effect: Effect) -> object:
+    if isinstance(effect, Now):
+        return effect.do(ports)
+    # A store that was asked must be waited for even when this task is cancelled meanwhile: its answer decides what is
+    # true, so the cancellation is delivered only after it.
+    return await _uncancelled(loop.run_in_executor(executor, effect.do, ports))
+
+
+async def _uncancelled(future: asyncio.Future[object]) -> object:
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait((future,))
+        raise

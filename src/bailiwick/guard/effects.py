@@ -1,0 +1,256 @@
+"""What the sans-I/O core asks the outside world for, one class a request.
+
+The core (`bailiwick.guard.core`) is a generator: it yields a request and is sent its answer. A request is a value that
+knows which port it is for (`do`); both drivers do nothing else with it, so sync and async cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from bailiwick.action.approvals import Approval, ApprovalStore
+from bailiwick.action.ports import InDoubt, InFlightStore, Resolution
+from bailiwick.audit.log import EventLog
+from bailiwick.flow.ledger import LedgerRow, LedgerStore
+from bailiwick.identity.ports import SessionStore, StoredSession
+from bailiwick.model.event import Draft, Receipt
+from bailiwick.model.principal import Chain, SessionKey
+from bailiwick.model.tool import Durability, Idempotency
+
+__all__ = [
+    "Append",
+    "Begin",
+    "CompareAndSet",
+    "Effect",
+    "FindApprovals",
+    "FindInDoubt",
+    "Finish",
+    "Flow",
+    "GetApproval",
+    "LoadLedger",
+    "MarkUnknown",
+    "Now",
+    "OpenStored",
+    "Ports",
+    "Resolve",
+    "SaveApproval",
+    "SessionApprovals",
+    "StoreLedger",
+]
+
+T = TypeVar("T")
+
+
+class Effect(Protocol):
+    """A request to the outside world."""
+
+    def do(self, ports: Ports) -> object:
+        """The answer. Raises StoreError (or LogUnavailable) when a store cannot give it."""
+        ...
+
+
+Flow = Generator[Effect, Any, T]
+"""A generator of the core that ends in a T."""
+
+
+class Clock(Protocol):
+    """Wall clock in microseconds since the epoch."""
+
+    def __call__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside. `new_id` gives time-ordered unique ids; `log_alive` says whether a process still holds a
+    log."""
+
+    clock: Clock
+    new_id: Callable[[], str]
+    log: EventLog
+    log_id: str
+    log_alive: Callable[[str], bool]
+    approvals: ApprovalStore
+    sessions: SessionStore
+    in_flight: InFlightStore
+    ledger: LedgerStore
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """→ microseconds since the epoch."""
+
+    def do(self, ports: Ports) -> int:
+        return ports.clock()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStored:
+    """Open or restore the session under a key."""
+
+    key: SessionKey
+    chain: Chain
+    task: str
+    purpose: str
+    now_ms: int
+
+    def do(self, ports: Ports) -> StoredSession:
+        return ports.sessions.open_session(
+            self.key, chain=self.chain, task=self.task, purpose=self.purpose, now_ms=self.now_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLedger:
+    """→ rows of the session that were stored after `after_ord`, also by other processes."""
+
+    session: str
+    after_ord: int
+
+    def do(self, ports: Ports) -> Sequence[LedgerRow]:
+        return ports.ledger.load(self.session, self.after_ord)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLedger:
+    """Store rows → their ords, in order."""
+
+    session: str
+    rows: Sequence[LedgerRow]
+
+    def do(self, ports: Ports) -> Sequence[int]:
+        return ports.ledger.append(self.session, self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class GetApproval:
+    """→ the approval with this id, or None."""
+
+    tenant: str
+    env: str
+    id: str
+
+    def do(self, ports: Ports) -> Approval | None:
+        return ports.approvals.get(self.tenant, self.env, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class FindApprovals:
+    """→ approvals of exactly this action, oldest first."""
+
+    tenant: str
+    env: str
+    digest: str
+
+    def do(self, ports: Ports) -> Sequence[Approval]:
+        return ports.approvals.by_digest(self.tenant, self.env, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionApprovals:
+    """→ approvals that this session asked for, oldest first."""
+
+    session: str
+
+    def do(self, ports: Ports) -> Sequence[Approval]:
+        return ports.approvals.by_session(self.session)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveApproval:
+    """Store a new approval request."""
+
+    approval: Approval
+
+    def do(self, ports: Ports) -> None:
+        ports.approvals.save(self.approval)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareAndSet:
+    """Replace `old` by `new` iff the store still holds `old` → whether it did. Durable when it returns."""
+
+    old: Approval
+    new: Approval
+
+    def do(self, ports: Ports) -> bool:
+        return ports.approvals.compare_and_set(self.old, self.new)
+
+
+@dataclass(frozen=True, slots=True)
+class FindInDoubt:
+    """→ earlier calls with the same effect whose outcome nobody knows: marked so, or left by a process that is gone."""
+
+    effect_key: str
+
+    def do(self, ports: Ports) -> tuple[InDoubt, ...]:
+        rows = ports.in_flight.in_doubt(self.effect_key)
+        return tuple(
+            row for row in rows if row.unknown or not (row.log_id == ports.log_id or ports.log_alive(row.log_id))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """Note that a call is about to be permitted."""
+
+    effect_key: str
+    permit_id: str
+    decision_event: str
+    tool: str
+    idempotency: Idempotency
+    now_ms: int
+
+    def do(self, ports: Ports) -> None:
+        ports.in_flight.begin(
+            self.effect_key,
+            permit_id=self.permit_id,
+            decision_event=self.decision_event,
+            log_id=ports.log_id,
+            tool=self.tool,
+            idempotency=self.idempotency,
+            now_ms=self.now_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The call's outcome is known."""
+
+    permit_id: str
+
+    def do(self, ports: Ports) -> None:
+        ports.in_flight.finish(self.permit_id)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkUnknown:
+    """The call may have run → whether it was under way."""
+
+    permit_id: str
+
+    def do(self, ports: Ports) -> bool:
+        return ports.in_flight.mark_unknown(self.permit_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Somebody found out what became of the call → whether it was still in doubt."""
+
+    permit_id: str
+    resolution: Resolution
+
+    def do(self, ports: Ports) -> bool:
+        return ports.in_flight.resolve(self.permit_id, self.resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Write events → receipts, once they are as durable as asked."""
+
+    drafts: Sequence[Draft]
+    durability: Durability
+
+    def do(self, ports: Ports) -> tuple[Receipt, ...]:
+        return ports.log.append(self.drafts, self.durability)

@@ -1,0 +1,110 @@
+"""The core with its ports, and what happens when it cannot do its work: the call is denied, or the result withheld."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bailiwick.errors import BailiwickError, LogUnavailable, OutcomeUnrecorded, UsageError
+from bailiwick.guard.core import Core, Refusal
+from bailiwick.guard.decide import deny
+from bailiwick.guard.drivers import drive, drive_async
+from bailiwick.guard.effects import Append, Flow, Now, Ports
+from bailiwick.guard.record import refusal_draft
+from bailiwick.guard.state import Permit
+from bailiwick.model.decision import Decision, Plane, Reason
+from bailiwick.model.tool import Durability
+
+__all__ = ["Engine"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What all sessions of a Guard share. `executor` runs the stores for the async driver."""
+
+    core: Core
+    ports: Ports
+    executor: Executor
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow; what a store raises reaches the caller."""
+        return drive(flow, self.ports)
+
+    async def arun(self, flow: Flow[T]) -> T:
+        return await drive_async(flow, self.ports, self.executor)
+
+    def decide(self, flow: Flow[T], what: str) -> T | Refusal:
+        """Run a flow that decides. INVARIANT: whatever goes wrong in it is a denial (promise 1)."""
+        try:
+            return drive(flow, self.ports)
+        except Exception as error:  # noqa: BLE001  whatever it is, the call is denied
+            return self._refusal(error, what)
+
+    async def adecide(self, flow: Flow[T], what: str) -> T | Refusal:
+        """`decide` for the async driver."""
+        try:
+            return await drive_async(flow, self.ports, self.executor)
+        except Exception as error:  # noqa: BLE001  whatever it is, the call is denied
+            return self._refusal(error, what)
+
+    def recorded(self, flow: Flow[T], permit: Permit) -> T:
+        """Run a flow that records an outcome. Raises OutcomeUnrecorded if it cannot: the result is withheld."""
+        try:
+            return drive(flow, self.ports)
+        except UsageError:
+            raise  # there was nothing to record: the caller reported a run that is not one
+        except Exception as error:
+            raise _unrecorded(error, permit) from error
+
+    async def arecorded(self, flow: Flow[T], permit: Permit) -> T:
+        """`recorded` for the async driver."""
+        try:
+            return await drive_async(flow, self.ports, self.executor)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise _unrecorded(error, permit) from error
+
+    def _refusal(self, error: Exception, what: str) -> Refusal:
+        code = "log-unavailable" if isinstance(error, LogUnavailable) else "guard-failure"
+        decision = deny(
+            what,
+            Reason(
+                plane=Plane.GUARD,
+                code=code,
+                message=f"The call could not be decided, so it is denied: {_told(error)}.",
+                hint=getattr(error, "hint", "") or "Tell the operator; the call may be made again later.",
+            ),
+        )
+        return self.record_refusal(decision)
+
+    def record_refusal(self, decision: Decision) -> Refusal:
+        """Record a denial that was taken outside of any session. It stands even where it cannot be recorded."""
+        event_id = self.core.new_id()
+        try:
+            drive(self._record(decision, event_id), self.ports)
+        except Exception:  # noqa: BLE001  the denial stands
+            return Refusal(decision=decision, event_id="")
+        return Refusal(decision=decision, event_id=event_id)
+
+    def _record(self, decision: Decision, event_id: str) -> Flow[None]:
+        now_us: int = yield Now()
+        draft = refusal_draft(self.core.planes, decision, event_id=event_id, now_us=now_us)
+        yield Append((draft,), Durability.BUFFERED)
+
+
+def _told(error: Exception) -> str:
+    """What may be said of an error: our own texts hold no secrets, those of others may."""
+    return str(error) if isinstance(error, BailiwickError) else type(error).__name__
+
+
+def _unrecorded(error: Exception, permit: Permit) -> OutcomeUnrecorded:
+    return OutcomeUnrecorded(
+        f"{permit.action.tool.name} ran, but its outcome could not be recorded: {_told(error)}; the result is withheld",
+        decision=permit.decision,
+        event_id=permit.event_id,
+        hint=error.hint if isinstance(error, BailiwickError) else "",
+    )

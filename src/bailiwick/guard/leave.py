@@ -1,0 +1,259 @@
+"""Steps 7 and 8 of the way of one call: what came of it is labelled, stored and recorded before the model may see it.
+
+INVARIANT: the label of a result is stored before the result leaves the guard, so a restored session never knows less
+than the model does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bailiwick.errors import UsageError
+from bailiwick.flow.ledger import ContentOrigin, LedgerRow, Seen
+from bailiwick.guard.core import Core
+from bailiwick.guard.effects import Append, Finish, Flow, MarkUnknown, Now, StoreLedger
+from bailiwick.guard.record import content_draft, draft, label_body, outcome_draft, render
+from bailiwick.guard.state import Permit, PermitState, SessionState
+from bailiwick.model.decision import Plane, Reason
+from bailiwick.model.event import Draft, EventKind
+from bailiwick.model.label import Integrity, Label
+from bailiwick.model.tool import Durability
+
+__all__ = ["Left", "cancelled", "close", "completed", "failed", "ingest", "start", "vouch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What became of a result: the text that a model may be shown, and the id that `why` knows it by."""
+
+    text: str
+    content_id: str
+    event_id: str
+
+
+def start(core: Core, session: SessionState, permit: Permit) -> Flow[Reason | None]:
+    """Claim the permit for its one run. → why it may not be used, if it may not."""
+    now_us: int = yield Now()
+    with session.lock:
+        state = permit.state
+        fresh = now_us < permit.expires_us
+        if state is PermitState.ISSUED:
+            permit.state = PermitState.STARTED if fresh else PermitState.CLOSED
+    if state is not PermitState.ISSUED:
+        return _spent(permit)
+    if fresh:
+        return None
+    yield from _expire(core, session, permit, now_us)
+    return Reason(
+        plane=Plane.GUARD,
+        code="permit-expired",
+        message=f"The permit for this {permit.action.tool.name} call expired before the tool was started.",
+        hint="Make the call again.",
+    )
+
+
+def completed(core: Core, session: SessionState, permit: Permit, value: object) -> Flow[Left]:
+    """The tool returned `value`: label it, remember where its values came from, record it."""
+    _must_be_running(session, permit)
+    now_us: int = yield Now()
+    text = render(value)
+    content_id, event_id = core.new_id(), core.new_id()
+    flow = permit.decision.flow
+    assert flow is not None
+    with session.lock:
+        record = session.ledger.result(
+            permit.action.tool,
+            permit.action,
+            flow,
+            value,
+            text=text,
+            content_id=content_id,
+            event_id=event_id,
+        )
+    yield from _store(session, record.row)
+    drafts = (
+        content_draft(
+            core.planes,
+            session,
+            event_id=event_id,
+            now_us=now_us,
+            content_id=content_id,
+            source=record.source,
+            origin="result",
+            label=record.label,
+            data=text.encode("utf-8", "surrogatepass"),
+            decision_event=permit.event_id,
+        ),
+        outcome_draft(
+            core.planes,
+            session,
+            EventKind.ACTION_COMPLETED,
+            permit,
+            event_id=core.new_id(),
+            now_us=now_us,
+            extra={"result_content": content_id, "label": label_body(record.label)},
+        ),
+    )
+    yield from _finish(session, permit, drafts)
+    return Left(text=text, content_id=content_id, event_id=event_id)
+
+
+def failed(core: Core, session: SessionState, permit: Permit, error: BaseException | str) -> Flow[Left]:
+    """The tool raised or answered with an error: it says itself that it failed, so the call is not in doubt.
+
+    Anybody may have written what an error says, so its text is labelled as untrusted content."""
+    _must_be_running(session, permit)
+    now_us: int = yield Now()
+    text = error if isinstance(error, str) else str(error)
+    source = f"tool:{permit.action.tool.name}"
+    seen = Seen(origin=ContentOrigin.MESSAGE, source=source, value=text, label=_error_label(permit))
+    yield from _note_written(session, permit)
+    left = yield from _take_in(core, session, seen, now_us, decision_event=permit.event_id)
+    ended = outcome_draft(
+        core.planes,
+        session,
+        EventKind.ACTION_FAILED,
+        permit,
+        event_id=core.new_id(),
+        now_us=now_us,
+        extra={"error": "reported" if isinstance(error, str) else type(error).__name__},
+    )
+    yield from _finish(session, permit, (ended,))
+    return left
+
+
+def _error_label(permit: Permit) -> Label:
+    output, flow = permit.action.tool.output, permit.decision.flow
+    declared = Label(
+        sensitivity=output.sensitivity,
+        categories=output.categories,
+        readers=output.readers,
+        integrity=Integrity.UNTRUSTED,
+        sources=frozenset({f"tool:{permit.action.tool.name}"}),
+    )
+    return declared if flow is None else declared.join(flow.label)
+
+
+def cancelled(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
+    """The run was given up while the tool may still be at it: the call may have run, and stays in doubt."""
+    _must_be_running(session, permit)
+    now_us: int = yield Now()
+    yield from _drop(session, permit)
+    yield from _note_written(session, permit)
+    if permit.tracked:
+        yield MarkUnknown(permit.id)
+    ended = outcome_draft(
+        core.planes, session, EventKind.ACTION_CANCELLED, permit, event_id=core.new_id(), now_us=now_us, extra={}
+    )
+    yield Append((ended,), Durability.SYNC)
+
+
+def ingest(core: Core, session: SessionState, seen: Seen) -> Flow[Left]:
+    """Something came into the session's sight that is not the result of a governed call."""
+    now_us: int = yield Now()
+    return (yield from _take_in(core, session, seen, now_us))
+
+
+def _take_in(core: Core, session: SessionState, seen: Seen, now_us: int, decision_event: str = "") -> Flow[Left]:
+    content_id, event_id = core.new_id(), core.new_id()
+    with session.lock:
+        record = session.ledger.ingest(seen, content_id=content_id, event_id=event_id)
+    yield from _store(session, record.row)
+    text = render(seen.value)
+    seen_draft = content_draft(
+        core.planes,
+        session,
+        event_id=event_id,
+        now_us=now_us,
+        content_id=content_id,
+        source=record.source,
+        origin=seen.origin.value,
+        label=record.label,
+        data=text.encode("utf-8", "surrogatepass"),
+        decision_event=decision_event,
+    )
+    yield Append((seen_draft,), Durability.BUFFERED)
+    return Left(text=text, content_id=content_id, event_id=event_id)
+
+
+def close(core: Core, session: SessionState) -> Flow[None]:
+    """End the session: permits that nobody started expire; runs that nobody reported stay in doubt."""
+    with session.lock:
+        session.closed = True
+        left = tuple(session.permits.values())
+    for permit in left:
+        if permit.state is PermitState.ISSUED:
+            permit.state = PermitState.CLOSED
+            now_us: int = yield Now()
+            yield from _expire(core, session, permit, now_us)
+        elif permit.state is PermitState.STARTED:
+            yield from cancelled(core, session, permit)
+    ended_us: int = yield Now()
+    body = {"decisions": session.decisions}
+    closed = draft(core.planes, session, EventKind.SESSION_CLOSED, body, event_id=core.new_id(), now_us=ended_us)
+    yield Append((closed,), Durability.BUFFERED)
+
+
+def _expire(core: Core, session: SessionState, permit: Permit, now_us: int) -> Flow[None]:
+    ended = outcome_draft(
+        core.planes, session, EventKind.ACTION_EXPIRED, permit, event_id=core.new_id(), now_us=now_us, extra={}
+    )
+    yield from _finish(session, permit, (ended,))
+
+
+def _finish(session: SessionState, permit: Permit, drafts: Sequence[Draft]) -> Flow[None]:
+    # The record comes first: a crash in between leaves the call in doubt, which is the careful side.
+    yield Append(drafts, Durability.BUFFERED)
+    if permit.tracked:
+        yield Finish(permit.id)
+    yield from _drop(session, permit)
+
+
+def _drop(session: SessionState, permit: Permit) -> Flow[None]:
+    with session.lock:
+        permit.state = PermitState.CLOSED
+        session.permits.pop(permit.id, None)
+    yield from ()
+
+
+def vouch(session: SessionState, text: str) -> Flow[None]:
+    """A text that the model may be shown without further label: made by bailiwick, or of content that is labelled."""
+    with session.lock:
+        row = None if session.ledger.knows(text) else session.ledger.know(text)
+    if row is not None:
+        yield from _store(session, row)
+
+
+def _note_written(session: SessionState, permit: Permit) -> Flow[None]:
+    """What the call handed to its tool may be stored there now, although no result says so."""
+    flow = permit.decision.flow
+    assert flow is not None
+    with session.lock:
+        row = session.ledger.wrote(permit.action, flow)
+    yield from _store(session, row)
+
+
+def _store(session: SessionState, row: LedgerRow) -> Flow[None]:
+    ords: Sequence[int] = yield StoreLedger(session.authority.key.id, (row,))
+    with session.lock:
+        session.stored(ords)
+
+
+def _must_be_running(session: SessionState, permit: Permit) -> None:
+    with session.lock:
+        state = permit.state
+    if state is not PermitState.STARTED:
+        raise UsageError(
+            f"no {permit.action.tool.name} call runs under permit {permit.id}: it was not started, or is over already",
+            hint="start the permit, run the tool, report once; a session's end reports what still runs",
+        )
+
+
+def _spent(permit: Permit) -> Reason:
+    return Reason(
+        plane=Plane.GUARD,
+        code="permit-spent",
+        message=f"The permit for this {permit.action.tool.name} call was used already or withdrawn.",
+        hint="A permit is for one run; make the call again.",
+    )

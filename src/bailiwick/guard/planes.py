@@ -1,0 +1,54 @@
+"""The four planes as one frozen value: what a decision is taken with. Built by the project room, read by the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bailiwick.action.types import Organisation
+from bailiwick.model.directory import Directory
+from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.model.tool import Catalog
+from bailiwick.policy import PolicyEngine
+
+__all__ = ["Planes", "Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of bailiwick.toml that decisions read. Times are milliseconds."""
+
+    tenant: str
+    env: str
+    levels: tuple[str, ...]
+    categories: frozenset[str]
+    approval_ttl_ms: int
+    permit_ttl_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planes:
+    """Catalog, directory, rules and settings of one project."""
+
+    settings: Settings
+    organisation: Organisation
+    catalog: Catalog
+    directory: Directory
+    policy: PolicyEngine
+
+    @property
+    def top_sensitivity(self) -> int:
+        return len(self.settings.levels) - 1
+
+    def reads(self, address: str, readers: frozenset[str]) -> bool:
+        """True iff the person behind a mail address is one of `readers` (`User::alice`, `Group::support`,
+        `Role::…`)."""
+        user = self.directory.user_by_email(address)
+        if user is None or not user.active:
+            return False
+        if f"{EntityKind.USER.value}::{user.id}" in readers:
+            return True
+        return any(_reader(ref) in readers for ref in self.directory.groups_of(user.id))
+
+
+def _reader(ref: EntityRef) -> str:
+    return f"{ref.kind.value}::{ref.id}"

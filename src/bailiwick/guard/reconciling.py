@@ -1,0 +1,55 @@
+"""A person says what became of a call that may have run (promise 5): recorded first, then taken off the list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bailiwick.action.ports import Resolution
+from bailiwick.guard.core import Core
+from bailiwick.guard.effects import Append, Flow, Now, Resolve
+from bailiwick.guard.record import draft
+from bailiwick.model.event import Event, EventKind
+from bailiwick.model.tool import Durability
+
+__all__ = ["Finding", "reconcile"]
+
+_WORDS = {Resolution.RAN: "ran", Resolution.DID_NOT_RUN: "did-not-run"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What somebody who looked found out about the call of `decision`."""
+
+    decision: Event
+    resolution: Resolution
+    by: str
+    os_user: str
+    note: str = ""
+
+
+def reconcile(core: Core, found: Finding) -> Flow[str]:
+    """Record it and lift the block. → the id of the event."""
+    now_us: int = yield Now()
+    permit = str(found.decision.body["permit"])
+    body: dict[str, object] = {
+        "decision": found.decision.id,
+        "by": found.by,
+        "as": _WORDS[found.resolution],
+        "permit": permit,
+        "os_user": found.os_user,
+    }
+    if found.note:
+        body["note"] = found.note
+    event_id = core.new_id()
+    event = draft(
+        core.planes,
+        None,
+        EventKind.ACTION_RECONCILED,
+        body,
+        event_id=event_id,
+        now_us=now_us,
+        parents=(found.decision.id,),
+    )
+    yield Append((event,), Durability.SYNC)
+    yield Resolve(permit, found.resolution)
+    return event_id

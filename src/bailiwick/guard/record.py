@@ -1,0 +1,178 @@
+"""Turns what happened into drafts of audit events. The audit room says which fields each kind has; this says when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from bailiwick.action.approvals import Approval
+from bailiwick.audit.events import content_body, decision_body, label_body, reasons_content
+from bailiwick.guard.planes import Planes
+from bailiwick.guard.state import Permit, SessionState
+from bailiwick.model.decision import Decision
+from bailiwick.model.event import Content, Draft, EventKind
+from bailiwick.model.label import Label
+
+__all__ = [
+    "approval_draft",
+    "content_draft",
+    "decision_draft",
+    "draft",
+    "label_body",
+    "outcome_draft",
+    "refusal_draft",
+    "render",
+]
+
+
+def draft(
+    planes: Planes,
+    session: SessionState | None,
+    kind: EventKind,
+    body: Mapping[str, object],
+    *,
+    event_id: str,
+    now_us: int,
+    parents: Sequence[str] = (),
+    contents: Sequence[Content] = (),
+) -> Draft:
+    """An event of this tenant, and of this session if there is one."""
+    authority = session.authority if session else None
+    return Draft(
+        id=event_id,
+        kind=kind,
+        ts_us=now_us,
+        tenant=planes.settings.tenant,
+        env=planes.settings.env,
+        session=authority.key.id if authority else "",
+        task=authority.task if authority else "",
+        actor=tuple(str(link) for link in authority.chain.links) if authority else (),
+        parents=tuple(parents),
+        body=body,
+        contents=tuple(contents),
+    )
+
+
+def decision_draft(
+    planes: Planes,
+    session: SessionState,
+    decision: Decision,
+    *,
+    event_id: str,
+    now_us: int,
+    args: bytes,
+    permit: Permit | None,
+    latency_us: int,
+) -> Draft:
+    """The record that must be durable before the tool may run."""
+    body = decision_body(
+        decision,
+        permit_id=permit.id if permit else None,
+        permit_expires_ms=permit.expires_us // 1000 if permit else None,
+        catalog_digest=planes.catalog.digest,
+        latency_us=latency_us,
+        idempotency=permit.action.tool.idempotency if permit else None,
+        effect_key=permit.effect_key if permit else None,
+    )
+    words = reasons_content(decision)
+    contents = ((Content(role="args", data=args),) if args else ()) + ((words,) if words else ())
+    return draft(planes, session, EventKind.DECISION, body, event_id=event_id, now_us=now_us, contents=contents)
+
+
+def refusal_draft(planes: Planes, decision: Decision, *, event_id: str, now_us: int) -> Draft:
+    """A denial outside of any session: one could not be opened, or a governed tool was called without one."""
+    body = decision_body(
+        decision,
+        permit_id=None,
+        permit_expires_ms=None,
+        catalog_digest=planes.catalog.digest,
+        latency_us=0,
+        idempotency=None,
+        effect_key=None,
+    )
+    words = reasons_content(decision)
+    contents = (words,) if words else ()
+    return draft(planes, None, EventKind.DECISION, body, event_id=event_id, now_us=now_us, contents=contents)
+
+
+def content_draft(
+    planes: Planes,
+    session: SessionState,
+    *,
+    event_id: str,
+    now_us: int,
+    content_id: str,
+    source: str,
+    origin: str,
+    label: Label,
+    data: bytes,
+    decision_event: str = "",
+) -> Draft:
+    """Something that the session has seen, with its label; the text itself lies beside the log."""
+    return draft(
+        planes,
+        session,
+        EventKind.CONTENT_INGESTED,
+        content_body(content=content_id, source=source, label=label, origin=origin, decision=decision_event),
+        event_id=event_id,
+        now_us=now_us,
+        parents=(decision_event,) if decision_event else (),
+        contents=(Content(role="text", data=data),),
+    )
+
+
+def outcome_draft(
+    planes: Planes,
+    session: SessionState,
+    kind: EventKind,
+    permit: Permit,
+    *,
+    event_id: str,
+    now_us: int,
+    extra: Mapping[str, object],
+) -> Draft:
+    """What became of a permitted call."""
+    return draft(
+        planes,
+        session,
+        kind,
+        {"decision": permit.event_id, "permit": permit.id, **extra},
+        event_id=event_id,
+        now_us=now_us,
+        parents=(permit.event_id,),
+    )
+
+
+def approval_draft(
+    planes: Planes, session: SessionState, approval: Approval, *, event_id: str, now_us: int, decision_event: str
+) -> Draft:
+    """That a person is asked."""
+    return draft(
+        planes,
+        session,
+        EventKind.APPROVAL_REQUESTED,
+        {
+            "approval": approval.id,
+            "digest": approval.digest,
+            "tool": approval.tool,
+            "gates": [gate.id for gate in approval.gates],
+            "expires_ms": approval.expires_ms,
+            "decision": decision_event,
+        },
+        event_id=event_id,
+        now_us=now_us,
+        parents=(decision_event,),
+        contents=(Content(role="card", data=approval.card),),
+    )
+
+
+def render(value: object) -> str:
+    """A tool's result as the text that a model reads: a string as it is, anything else as JSON, or as Python shows it.
+    Never raises: what a tool returned must be labelled whatever it is."""
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2).decode("utf-8")
+    except orjson.JSONEncodeError:
+        return repr(value)

@@ -1,0 +1,350 @@
+"""The session that an agent runs in: the public way to put calls through the planes.
+
+A session is found through a ContextVar, so that adapters and decorated tools need no plumbing. What the guard cannot
+decide it denies: `_Safely` is the one place that catches everything, around both drivers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from bailiwick.errors import ApprovalPending, BailiwickError, Denied, UsageError
+from bailiwick.flow.ledger import ContentOrigin, Seen
+from bailiwick.guard import leave
+from bailiwick.guard.core import Refusal
+from bailiwick.guard.delegation import DelegationRequest, delegate_flow
+from bailiwick.guard.engine import Engine
+from bailiwick.guard.leave import Left
+from bailiwick.guard.opening import OpenRefused, OpenRequest, open_session, rebind
+from bailiwick.guard.state import Permit, PermitState, SessionState
+from bailiwick.model.call import Call
+from bailiwick.model.canonical import parse, thaw
+from bailiwick.model.decision import Decision, Reason
+from bailiwick.model.label import Label
+
+__all__ = ["Session", "arguments", "current_session", "refusal_error", "running", "running_permit"]
+
+T = TypeVar("T")
+
+_current: contextvars.ContextVar[Session | None] = contextvars.ContextVar("bailiwick_session", default=None)
+_running: contextvars.ContextVar[Permit | None] = contextvars.ContextVar("bailiwick_permit", default=None)
+
+
+def current_session() -> Session | None:
+    """The session that this thread or task runs in, None outside of one."""
+    return _current.get()
+
+
+def running_permit() -> Permit | None:
+    """The permit under which this thread or task runs a tool, None where no governed call is under way."""
+    return _running.get()
+
+
+@contextmanager
+def running(permit: Permit) -> Iterator[None]:
+    """Marks the block in which a permitted tool runs, so that a decorated function inside is not decided again."""
+    token = _running.set(permit)
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
+class Session:
+    """One conversation of one agent for one root principal. Made by `Guard.session`; use it as a context manager.
+
+    Calls may come from several threads or tasks. The session is opened when it is entered, and closed when it is left:
+    permits that nobody started expire then, runs that nobody reported stay in doubt."""
+
+    def __init__(self, engine: Engine, request: OpenRequest, *, conversation_given: bool) -> None:
+        self._engine = engine
+        self._request = request
+        self._settled = conversation_given
+        self._state: SessionState | None = None
+        self._tokens: list[contextvars.Token[Session | None]] = []
+
+    # ── opening and closing ────────────────────────────────────────────────────────────────────────────────────────
+
+    def __enter__(self) -> Self:
+        if self._state is None:
+            opened = self._engine.decide(open_session(self._engine.core, self._request), self._request.agent)
+            self._state = self._opened(opened)
+        self._tokens.append(_current.set(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _current.reset(self._tokens.pop())
+        if not self._tokens:
+            self.close()
+
+    def close(self) -> None:
+        """End the session; every later call is denied. The stored labels stay for the next session of this
+        conversation."""
+        if self._state is not None and not self._state.closed:
+            self._engine.run(leave.close(self._engine.core, self._state))
+
+    def rebind(self, conversation: str) -> None:
+        """Use the framework's conversation id from here on. Adapters call this; it is allowed once, and only where the
+        session was opened without one. Raises Denied if another conversation is bound already."""
+        if conversation == self.conversation:
+            self._settled = True
+            return
+        if self._settled:
+            raise UsageError(
+                f"this session belongs to conversation {self.conversation!r}, the framework runs {conversation!r}",
+                hint="open the session with conversation=<the framework's thread id>, one session per thread",
+            )
+        request = OpenRequest(
+            user=self._request.user,
+            service=self._request.service,
+            agent=self._request.agent,
+            task=self._request.task,
+            conversation=conversation,
+        )
+        moved = self._engine.decide(rebind(self._engine.core, self._open, request), self._request.agent)
+        self._request, self._state, self._settled = request, self._opened(moved), True
+
+    # ── what the session sees ──────────────────────────────────────────────────────────────────────────────────────
+
+    def prompt(self, text: str) -> None:
+        """What the root principal typed: trusted, and the root of endorsement."""
+        self._ingest(Seen(origin=ContentOrigin.PROMPT, source="user", value=text))
+
+    def instructions(self, text: str) -> None:
+        """What the developer tells the model (a system prompt): trusted, endorses nothing."""
+        self._ingest(Seen(origin=ContentOrigin.INSTRUCTIONS, source="instructions", value=text))
+
+    def instructions_once(self, text: str) -> None:
+        """`instructions`, unless the session knows this text already."""
+        with self._open.lock:
+            known = self._open.ledger.knows(text)
+        if not known:
+            self.instructions(text)
+
+    def retrieved(self, source: str, chunks: Sequence[str], *, label: Label | None = None) -> list[str]:
+        """Texts that a retriever found, in order, labelled as untrusted unless `label` says better. → the same
+        texts."""
+        for number, chunk in enumerate(chunks):
+            self._ingest(Seen(origin=ContentOrigin.RETRIEVED, source=f"{source}#{number}", value=chunk, label=label))
+        return list(chunks)
+
+    def message(self, source: str, text: str) -> None:
+        """What another agent or system said: nobody vouches for it."""
+        self._ingest(Seen(origin=ContentOrigin.MESSAGE, source=source, value=text))
+
+    def model_input(self, texts: Sequence[str]) -> list[str]:
+        """Tell the session what a model is about to read. → those texts that it did not know; they now taint it."""
+        with self._open.lock:
+            unknown = [text for text in texts if not self._open.ledger.knows(text)]
+        for text in unknown:
+            self._ingest(Seen(origin=ContentOrigin.UNKNOWN, source="unknown", value=text))
+        return unknown
+
+    def model_output(self, text: str) -> None:
+        """What the model wrote: as sensitive as all that it had seen, and endorsing nothing."""
+        self._ingest(
+            Seen(origin=ContentOrigin.MODEL, source=f"agent:{self._open.authority.chain.actor.id}", value=text)
+        )
+
+    def vouch(self, text: str) -> None:
+        """A text made by bailiwick itself (a denial), or another rendering of a labelled result: known, adds no
+        label."""
+        self._engine.run(leave.vouch(self._open, text))
+
+    # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def check(self, tool: str, args: Mapping[str, object]) -> Decision:
+        """What would be decided about this call now. Pure and repeatable; never asks a person."""
+        answer = self._engine.decide(self._engine.core.check(self._open, Call(tool=tool, args=args)), tool)
+        return answer.decision if isinstance(answer, Refusal) else answer
+
+    def enter(self, tool: str, args: Mapping[str, object]) -> Permit:
+        """Decide a call and record the decision. Raises Denied or ApprovalPending. Start the permit before the tool
+        runs."""
+        return self._permitted(
+            self._engine.decide(self._engine.core.enter(self._open, Call(tool=tool, args=args)), tool)
+        )
+
+    async def aenter(self, tool: str, args: Mapping[str, object]) -> Permit:
+        """`enter` without blocking the event loop."""
+        flow = self._engine.core.enter(self._open, Call(tool=tool, args=args))
+        return self._permitted(await self._engine.adecide(flow, tool))
+
+    def start(self, permit: Permit) -> dict[str, Any]:
+        """Claim a permit for its one run. → the arguments to run with, rebuilt from the bytes that were digested.
+        Raises Denied if it expired, was used, or was withdrawn."""
+        self._claimed(permit, self._engine.run(leave.start(self._engine.core, self._open, permit)))
+        return arguments(permit)
+
+    def leave(self, permit: Permit, value: object) -> Left:
+        """The tool returned `value`: label and record it. Raises OutcomeUnrecorded if that cannot be stored."""
+        return self._engine.recorded(leave.completed(self._engine.core, self._open, permit, value), permit)
+
+    def failed(self, permit: Permit, error: BaseException | str) -> Left:
+        """The tool raised, or answered with an error text; what the error says is untrusted content."""
+        return self._engine.recorded(leave.failed(self._engine.core, self._open, permit, error), permit)
+
+    def cancelled(self, permit: Permit) -> None:
+        """The run was given up: the call may have run."""
+        self._engine.recorded(leave.cancelled(self._engine.core, self._open, permit), permit)
+
+    async def astart(self, permit: Permit) -> dict[str, Any]:
+        """`start` without blocking the event loop."""
+        self._claimed(permit, await self._engine.arun(leave.start(self._engine.core, self._open, permit)))
+        return arguments(permit)
+
+    async def aleave(self, permit: Permit, value: object) -> Left:
+        """`leave` without blocking the event loop."""
+        return await self._engine.arecorded(leave.completed(self._engine.core, self._open, permit, value), permit)
+
+    async def afailed(self, permit: Permit, error: BaseException | str) -> Left:
+        """`failed` without blocking the event loop."""
+        return await self._engine.arecorded(leave.failed(self._engine.core, self._open, permit, error), permit)
+
+    async def acancelled(self, permit: Permit) -> None:
+        """`cancelled`, written even though this task is being cancelled itself."""
+        await asyncio.shield(self._engine.arecorded(leave.cancelled(self._engine.core, self._open, permit), permit))
+
+    def call(self, tool: str, args: Mapping[str, object], run: Callable[..., T]) -> T:
+        """Put one call through the planes and run it: `run(**arguments)`. Raises Denied, ApprovalPending,
+        OutcomeUnrecorded, or what `run` raises."""
+        if inspect.iscoroutinefunction(run):
+            raise UsageError(f"{tool} is given a coroutine function", hint="use `await session.acall(...)` for it")
+        permit = self.enter(tool, args)
+        given = self.start(permit)
+        try:
+            with running(permit):
+                value = run(**given)
+        except Exception as error:
+            self.failed(permit, error)
+            raise
+        except BaseException:
+            self.cancelled(permit)
+            raise
+        self.leave(permit, value)
+        return value
+
+    async def acall(self, tool: str, args: Mapping[str, object], run: Callable[..., Awaitable[T]]) -> T:
+        """`call` for a coroutine function."""
+        permit = await self.aenter(tool, args)
+        given = await self.astart(permit)
+        try:
+            with running(permit):
+                value = await run(**given)
+        except Exception as error:
+            await self.afailed(permit, error)
+            raise
+        except BaseException:
+            await self.acancelled(permit)
+            raise
+        await self.aleave(permit, value)
+        return value
+
+    def delegate(
+        self,
+        agent: str,
+        *,
+        tools: Collection[str] | None = None,
+        zones: Collection[str] | None = None,
+        ttl_ms: int | None = None,
+        message: str = "",
+    ) -> Session:
+        """A narrower session for another agent, itself a decision (`agent.delegate`). `message` is what it is told:
+        values in it that are endorsed here stay endorsed there, nothing else does. Raises Denied or ApprovalPending."""
+        request = DelegationRequest(to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message)
+        answer = self._engine.decide(delegate_flow(self._engine.core, self._open, request), "agent.delegate")
+        if isinstance(answer, Refusal):
+            raise refusal_error(answer)
+        child = Session(self._engine, self._request, conversation_given=True)
+        child._state = answer
+        return child
+
+    def belongs_to(self, engine: Engine) -> bool:
+        """True iff the session was made by the Guard with this engine."""
+        return engine is self._engine
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def id(self) -> str:
+        """The key that the session is stored under, as text."""
+        return self._open.authority.key.id
+
+    @property
+    def conversation(self) -> str:
+        return self._request.conversation
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The chain from the root to the acting agent, e.g. `('User::"alice"', 'Agent::"support-bot"')`."""
+        return tuple(str(link) for link in self._open.authority.chain.links)
+
+    @property
+    def label(self) -> Label:
+        """The join of the labels of everything that this session has seen."""
+        with self._open.lock:
+            return self._open.ledger.label
+
+    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _open(self) -> SessionState:
+        if self._state is None:
+            raise UsageError(
+                "the session is not open", hint="use it as a context manager: with guard.session(...) as session:"
+            )
+        return self._state
+
+    def _ingest(self, seen: Seen) -> None:
+        self._engine.run(leave.ingest(self._engine.core, self._open, seen))
+
+    def _permitted(self, answer: Permit | Refusal) -> Permit:
+        if isinstance(answer, Refusal):
+            raise refusal_error(answer)
+        return answer
+
+    def _claimed(self, permit: Permit, reason: Reason | None) -> None:
+        if reason is not None:
+            raise Denied(reason.message, decision=permit.decision, event_id=permit.event_id, hint=reason.hint)
+
+    def _opened(self, answer: SessionState | OpenRefused | Refusal) -> SessionState:
+        if isinstance(answer, SessionState):
+            return answer
+        reason = answer.decision.reasons[0]
+        raise Denied(reason.message, decision=answer.decision, event_id=answer.event_id, hint=reason.hint)
+
+
+def arguments(permit: Permit) -> dict[str, Any]:
+    """What the tool receives: rebuilt from the canonical bytes that were digested, not from what the framework
+    holds."""
+    rebuilt = thaw(parse(permit.action.args))
+    assert isinstance(rebuilt, dict)
+    assert permit.state is PermitState.STARTED
+    return rebuilt
+
+
+def refusal_error(refusal: Refusal) -> BailiwickError:
+    """The exception of the public edge for a refusal."""
+    decision = refusal.decision
+    if refusal.approval_id:
+        return ApprovalPending(
+            f"{decision.sentence()} (approval {refusal.approval_id})",
+            decision=decision,
+            event_id=refusal.event_id,
+            approval_id=refusal.approval_id,
+            hint=f"bailiwick approvals show {refusal.approval_id}; make the same call again once it is granted",
+        )
+    return Denied(
+        decision.sentence(),
+        decision=decision,
+        event_id=refusal.event_id,
+        hint=f"bailiwick audit why {refusal.event_id}",
+    )

@@ -1,0 +1,90 @@
+"""What a running session holds in memory: its authority, its ledger, and the permits that are out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from bailiwick.errors import CanonicalError
+from bailiwick.flow.ledger import Ledger
+from bailiwick.model.call import Action, Authority
+from bailiwick.model.canonical import canonical, parse, thaw
+from bailiwick.model.decision import Decision
+from bailiwick.model.tool import Idempotency
+from bailiwick.policy import Subject
+
+__all__ = ["Permit", "PermitState", "SessionState"]
+
+
+class PermitState(Enum):
+    """ISSUED → STARTED → CLOSED, or ISSUED → CLOSED when it expires or is withdrawn unstarted."""
+
+    ISSUED = auto()
+    STARTED = auto()
+    CLOSED = auto()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Permit:
+    """Leave to run one call once, with exactly these arguments, before `expires_us`.
+
+    `args` are the canonical bytes that were digested; `arguments()` rebuilds from them what the tool receives.
+    `idempotency_key` is the same whenever the same effect is tried again."""
+
+    id: str
+    action: Action
+    decision: Decision
+    event_id: str
+    effect_key: str
+    expires_us: int
+    state: PermitState = PermitState.ISSUED
+
+    taken: bool = False
+
+    def covers(self, tool: str, args: Mapping[str, object]) -> bool:
+        """True once, for the call that this permit is for: a decorated tool asks when it runs inside a governed call.
+        An argument that is None counts as not given."""
+        if self.taken or tool != self.action.tool.name:
+            return False
+        given = {name: value for name, value in args.items() if value is not None}
+        decided = parse(self.action.args)
+        assert isinstance(decided, dict)
+        try:
+            same = canonical(given) == canonical(thaw({k: v for k, v in decided.items() if v is not None}))
+        except CanonicalError:
+            same = False
+        self.taken = same
+        return same
+
+    @property
+    def idempotency_key(self) -> str:
+        return self.effect_key
+
+    @property
+    def tracked(self) -> bool:
+        """True iff the call is noted as in flight, so that one that may have run is not silently run again."""
+        return self.action.tool.idempotency is not Idempotency.SAFE
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SessionState:
+    """INVARIANT: `ledger` and `permits` are touched with `lock` held, and nothing waits for I/O while it is held."""
+
+    authority: Authority
+    subject: Subject
+    ledger: Ledger
+    ledger_ord: int = -1
+    last_us: int = 0
+    decisions: int = 0
+    opened_event: str = ""
+    permits: dict[str, Permit] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    closed: bool = False
+
+    def stored(self, ords: Sequence[int]) -> None:
+        """Rows of this session were stored under `ords`. Rows of other processes in between are still to be loaded, so
+        only an unbroken run moves the mark."""
+        if ords[0] == self.ledger_ord + 1:
+            self.ledger_ord = ords[-1]
