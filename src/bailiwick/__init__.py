@@ -1,0 +1,46 @@
+"""bailiwick: a runtime policy layer for AI agents.
+
+from bailiwick import ApprovalPending, Denied, Guard
+
+guard = Guard.open("examples/support")
+with guard.session(user="alice", agent="support-bot", task="Answer ticket 4711") as session:
+    session.call("crm.get_customer", {"id": "42"}, run=crm.get_customer)
+"""
+
+from bailiwick.errors import (
+    ApprovalPending,
+    BailiwickError,
+    Denied,
+    MissingExtra,
+    OutcomeUnrecorded,
+    ProjectError,
+    Refused,
+    StoreError,
+    UsageError,
+)
+from bailiwick.guard.session import Session, current_session, running_permit
+from bailiwick.guard.state import Permit
+from bailiwick.model.decision import Decision, Outcome
+from bailiwick.model.label import Integrity, Label
+from bailiwick.project.guard import Guard
+
+__all__ = [
+    "ApprovalPending",
+    "BailiwickError",
+    "Decision",
+    "Denied",
+    "Guard",
+    "Integrity",
+    "Label",
+    "MissingExtra",
+    "Outcome",
+    "OutcomeUnrecorded",
+    "Permit",
+    "ProjectError",
+    "Refused",
+    "Session",
+    "StoreError",
+    "UsageError",
+    "current_session",
+    "running_permit",
+]

@@ -1,0 +1,5 @@
+"""`python -m bailiwick` is the `bailiwick` command."""
+
+from bailiwick.cli import main
+
+main()
