@@ -1,0 +1,278 @@
+"""`bailiwick audit`: is the record whole, what does it say, and why was a call decided as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from bailiwick.action.ports import Resolution
+from bailiwick.audit.log import EventReader
+from bailiwick.audit.report import FolderReport, Head, Problem, State
+from bailiwick.audit.trace import find, reasons, timeline
+from bailiwick.audit.trace import show as trace_show
+from bailiwick.audit.trace import why as trace_why
+from bailiwick.cli.approvals import DIR_OPTION, os_user
+from bailiwick.cli.audit_why import Content, decision_lines, event_row, why_json, why_lines
+from bailiwick.cli.output import FOLDER, JSON_OPTION, console, print_json, table
+from bailiwick.errors import UsageError
+from bailiwick.guard.reconciling import Finding, reconcile
+from bailiwick.model.event import Event
+from bailiwick.project import Guard, find_project
+from bailiwick.project.guard import LOG_FOLDER
+from bailiwick.project.load import PROJECT_FILE
+from bailiwick.project.settings import read_settings
+from bailiwick.stores.log_file import list_logs
+from bailiwick.stores.log_reader import LogReader, verify_folder
+
+__all__ = ["audit", "text_of"]
+
+_EXIT = {State.SOUND: 0, State.TAMPERED: 1, State.UNREADABLE: 2}
+_STYLE = {State.SOUND: "green", State.TAMPERED: "bold red", State.UNREADABLE: "bold yellow"}
+
+
+@click.group()
+def audit() -> None:
+    """Verify, show and explain the audit log."""
+
+
+@audit.command("verify")
+@FOLDER
+@click.option(
+    "--expect",
+    "expected",
+    multiple=True,
+    metavar="LOG=SIZE:ROOT",
+    help="A head that was kept elsewhere (repeatable). It alone shows a log that was replaced or cut and re-written.",
+)
+@JSON_OPTION
+def verify_(folder: Path | None, expected: tuple[str, ...], as_json: bool) -> None:
+    """Check every record of every log: bytes, order, tree, contents, and that decisions and outcomes fit together.
+
+    DIR is a project folder or a folder of logs. Exit code: 0 sound, 1 tampered with or incomplete, 2 unreadable.
+
+    Without --expect this finds every change that does not rewrite the tree too. Who can write the file can replace
+    all of it; only a head kept elsewhere shows that.
+    """
+    report = verify_folder(_log_folder(folder), dict(_head(text) for text in expected))
+    if as_json:
+        print_json(_report_json(report))
+    else:
+        _print_report(report)
+    raise click.exceptions.Exit(_EXIT[report.state])
+
+
+@audit.command("show")
+@click.argument("event_id", required=False)
+@DIR_OPTION
+@click.option("--session", help="Only this session: any part of its key.")
+@click.option("--last", default=40, show_default=True, help="So many of the latest events.")
+@JSON_OPTION
+def show_(event_id: str | None, folder: Path | None, session: str | None, last: int, as_json: bool) -> None:
+    """Show one event with its contents, or the latest events."""
+    with _readers(folder) as readers:
+        if event_id is None:
+            events = [event for event in timeline(readers) if session is None or session in event.session][-last:]
+            if as_json:
+                print_json([_event_json(event) for event in events])
+            else:
+                console().print(table(("time", "id", "kind", "what", "outcome"), map(event_row, events)))
+            return
+        shown = trace_show(readers, event_id)
+    if as_json:
+        texts = {role: _text(data) for role, data in shown.contents.items()}
+        related = [_event_json(event) for event in shown.related]
+        print_json({**_event_json(shown.event), "contents": texts, "related": related})
+        return
+    console().print_json(data=_event_json(shown.event))
+    for role, data in shown.contents.items():
+        console().print(f"[bold]{escape(role)}[/]: {escape(_text(data))}", soft_wrap=True)
+    for event in shown.related:
+        console().print(f"related: {escape(' '.join(event_row(event)))}", soft_wrap=True)
+
+
+@audit.command("why")
+@click.argument("event_id")
+@DIR_OPTION
+@JSON_OPTION
+def why_(event_id: str, folder: Path | None, as_json: bool) -> None:
+    """Say why a call was decided as it was, and which content each argument's values came from."""
+    with _readers(folder) as readers:
+        trace = trace_why(readers, event_id)
+        if as_json:
+            print_json(why_json(trace, _event_json))
+            return
+        lines = [
+            *decision_lines(trace.decision, reasons(readers, trace.decision)),
+            *(f"  {line}" for line in why_lines(trace, text_of(readers))),
+        ]
+    lines += [f"  then {' '.join(event_row(event))}" for event in trace.related]
+    for line in lines:
+        console().print(escape(line), soft_wrap=True)
+
+
+@audit.command("reconcile")
+@click.argument("event_id")
+@click.option("--ran", "resolution", flag_value=Resolution.RAN.value, help="It ran: the effect is there.")
+@click.option("--did-not-run", "resolution", flag_value=Resolution.DID_NOT_RUN.value, help="It did not run.")
+@click.option("--as", "by", required=True, metavar="USER", help="Who looked: a user of directory.toml.")
+@click.option("--note", default="", help="What was looked at.")
+@DIR_OPTION
+def reconcile_(event_id: str, resolution: str | None, by: str, note: str, folder: Path | None) -> None:
+    """Say what became of a call that may have run, so that it is no longer blocked.
+
+    EVENT_ID is the decision's, as `audit verify` lists it.
+    """
+    if resolution is None:
+        raise click.UsageError("say --ran or --did-not-run")
+    path = find_project(folder)
+    with Guard.open(path) as guard:
+        if by not in guard.project.planes.directory.users:
+            raise UsageError(f"there is no user {by!r} in directory.toml", hint="name who looked")
+        with _readers(path) as readers:
+            _reader, event = find(readers, event_id)
+        unknown = {call.decision for call in verify_folder(path_of_logs(path)).unknown}
+        if event.id not in unknown:
+            raise UsageError(f"the outcome of {event.id} is not in doubt", hint="see `bailiwick audit verify`")
+        found = Finding(decision=event, resolution=Resolution(resolution), by=by, os_user=os_user(), note=note)
+        recorded = guard.engine.run(reconcile(guard.engine.core, found))
+    console().print(f"recorded as {recorded}")
+
+
+def text_of(readers: Sequence[EventReader]) -> Content:
+    """Looks up the text of a recorded content in any of these logs."""
+
+    def text(event_id: str) -> bytes | None:
+        found = (reader.content(event_id, "text") for reader in readers)
+        return next((data for data in found if data is not None), None)
+
+    return text
+
+
+def path_of_logs(project: Path) -> Path:
+    """Where a project folder keeps its logs, read from bailiwick.toml alone."""
+    settings = read_settings(PROJECT_FILE, (project / PROJECT_FILE).read_text(encoding="utf-8"))
+    return project / settings.state_path / LOG_FOLDER
+
+
+def _log_folder(folder: Path | None) -> Path:
+    if folder is not None and not (folder / PROJECT_FILE).is_file():
+        return folder
+    return path_of_logs(find_project(folder))
+
+
+@contextmanager
+def _readers(folder: Path | None) -> Iterator[Sequence[LogReader]]:
+    with ExitStack() as stack:
+        paths = list_logs(_log_folder(folder))
+        if not paths:
+            raise UsageError(
+                f"there is no log in {_log_folder(folder)}", hint="run an agent first, or name another --dir"
+            )
+        yield [stack.enter_context(LogReader.open(path)) for path in paths]
+
+
+def _head(text: str) -> tuple[str, Head]:
+    log, _, head = text.partition("=")
+    size, _, root = head.partition(":")
+    if not log or not size.isdecimal() or not root.startswith("sha256:"):
+        raise click.BadParameter(f"{text!r} is not LOG=SIZE:sha256:…", param_hint="--expect")
+    return log, (int(size), root)
+
+
+def _print_report(report: FolderReport) -> None:
+    out = console()
+    for one in report.logs:
+        out.print(
+            f"[{_STYLE[one.state]}]{one.state.value:<11}[/] {escape(one.log)}: {one.head[0]} records", soft_wrap=True
+        )
+        out.print(f"            head {escape(one.log)}={one.head[0]}:{one.head[1]}", soft_wrap=True)
+        if one.unreadable:
+            out.print(f"            {escape(one.unreadable)}", soft_wrap=True)
+        for problem in one.problems:
+            _print_problem(problem, "bold red")
+        if one.more:
+            out.print(f"            and {one.more} more")
+        for problem in one.warnings:
+            _print_problem(problem, "yellow")
+        if one.erased:
+            out.print(f"            {one.erased} of {one.contents} contents are no longer there")
+    for problem in (*report.problems, *report.warnings):
+        _print_problem(problem, "bold red" if problem in report.problems else "yellow")
+    for call in report.unknown:
+        out.print(
+            f"[yellow]unknown[/]     {escape(call.tool)} may have run: decision {escape(call.decision)} has no outcome "
+            f"(record {call.seq} of {escape(call.log)})",
+            soft_wrap=True,
+        )
+    total = sum(one.head[0] for one in report.logs)
+    out.print(
+        f"[{_STYLE[report.state]}]{report.state.value}[/]: {total} records in {len(report.logs)} log(s), "
+        f"{len(report.unknown)} call(s) of unknown outcome"
+    )
+
+
+def _print_problem(problem: Problem, style: str) -> None:
+    where = "" if problem.seq is None else f"record {problem.seq} "
+    event = f"({problem.event}) " if problem.event else ""
+    console().print(
+        f"            [{style}]{escape(where + event)}[/]{escape(problem.message)} \\[{problem.code}]", soft_wrap=True
+    )
+
+
+def _report_json(report: FolderReport) -> dict[str, Any]:
+    def problem(item: Problem) -> dict[str, Any]:
+        return {"code": item.code, "message": item.message, "seq": item.seq, "event": item.event}
+
+    return {
+        "state": report.state.value,
+        "logs": [
+            {
+                "log": one.log,
+                "state": one.state.value,
+                "records": one.head[0],
+                "root": one.head[1],
+                "problems": [problem(item) for item in one.problems],
+                "more_problems": one.more,
+                "warnings": [problem(item) for item in one.warnings],
+                "unreadable": one.unreadable,
+                "erased_contents": one.erased,
+                "kinds": dict(one.kinds),
+            }
+            for one in report.logs
+        ],
+        "problems": [problem(item) for item in report.problems],
+        "warnings": [problem(item) for item in report.warnings],
+        "unknown": [
+            {"log": call.log, "seq": call.seq, "decision": call.decision, "permit": call.permit, "tool": call.tool}
+            for call in report.unknown
+        ],
+    }
+
+
+def _text(data: bytes | None) -> str:
+    return "(no longer there)" if data is None else data.decode("utf-8", "replace")
+
+
+def _event_json(event: Event) -> dict[str, Any]:
+    return {
+        "v": event.v,
+        "id": event.id,
+        "log": event.log,
+        "seq": event.seq,
+        "kind": event.kind.value,
+        "ts_us": event.ts_us,
+        "tenant": event.tenant,
+        "env": event.env,
+        "session": event.session,
+        "ord": event.ord,
+        "task": event.task,
+        "actor": list(event.actor),
+        "parents": list(event.parents),
+        "body": dict(event.body),
+        "commitments": dict(event.commitments),
+    }

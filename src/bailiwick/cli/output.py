@@ -1,0 +1,147 @@
+"""What the verbs share: where to print, how a table, a decision and an error look, and what --json gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bailiwick.errors import BailiwickError, Finding, ProjectError
+from bailiwick.model.decision import Decision, Outcome
+
+__all__ = [
+    "FOLDER",
+    "JSON_OPTION",
+    "console",
+    "decision_json",
+    "fail",
+    "finding_json",
+    "findings",
+    "outcome_style",
+    "print_json",
+    "table",
+    "when",
+]
+
+FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False), metavar="[DIR]")
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+_STYLES = {Outcome.ALLOW: "green", Outcome.DENY: "red", Outcome.NEEDS_APPROVAL: "yellow"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on the present stdout (or stderr): colours on a terminal, plain text elsewhere, never cut off."""
+    plain = Console(stderr=stderr, highlight=False)
+    if not plain.is_terminal:
+        return Console(stderr=stderr, highlight=False, soft_wrap=True, width=200)
+    return plain
+
+
+def outcome_style(outcome: Outcome) -> str:
+    """The colour of an outcome."""
+    return _STYLES[outcome]
+
+
+def fail(error: BailiwickError) -> None:
+    """Print what went wrong, where, and what to do, to stderr."""
+    out = console(stderr=True)
+    if isinstance(error, ProjectError):
+        findings(error.findings, stderr=True)
+        return
+    out.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+    if error.where is not None:
+        out.print(f"  where: {escape(str(error.where))}", soft_wrap=True)
+    if error.hint:
+        out.print(f"  what to do: {escape(error.hint)}", soft_wrap=True)
+
+
+def findings(found: Iterable[Finding], *, stderr: bool = False) -> None:
+    """Print findings, one block each."""
+    out = console(stderr=stderr)
+    for finding in found:
+        style, word = ("yellow", "warning") if finding.warning else ("bold red", "error")
+        out.print(
+            f"{escape(str(finding.where))}: [{style}]{word}:[/] {escape(finding.message)} \\[{finding.rule}]",
+            soft_wrap=True,
+        )
+        if finding.hint:
+            out.print(f"  what to do: {escape(finding.hint)}", soft_wrap=True)
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """A finding for --json."""
+    return {
+        "rule": finding.rule,
+        "severity": "warning" if finding.warning else "error",
+        "file": finding.where.file,
+        "line": finding.where.line,
+        "message": finding.message,
+        "hint": finding.hint,
+    }
+
+
+def decision_json(decision: Decision) -> dict[str, Any]:
+    """A decision for --json."""
+    links = decision.verdict.links if decision.verdict else ()
+    return {
+        "outcome": decision.outcome.value,
+        "tool": decision.tool,
+        "digest": decision.digest,
+        "reasons": [
+            {"plane": item.plane.value, "code": item.code, "message": item.message, "hint": item.hint}
+            for item in decision.reasons
+        ],
+        "links": [
+            {
+                "link": str(link.link),
+                "resource": str(link.resource),
+                "allowed": link.allowed,
+                "policies": list(link.policies),
+                "missing_permit": not link.allowed and not link.policies and not link.errors,
+                "errors": list(link.errors),
+            }
+            for link in links
+        ],
+        "gates": [
+            {
+                "id": gate.id,
+                "kind": gate.kind.value,
+                "quorum": gate.quorum,
+                "approvers": [str(ref) for ref in gate.approvers],
+                "reason": gate.reason,
+            }
+            for gate in decision.gates
+        ],
+    }
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON, indented, keys as given."""
+    click.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode("utf-8"))
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """A plain table; cells are escaped."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(escape(cell) for cell in row))
+    return made
+
+
+def when(ms: int) -> str:
+    """Milliseconds since the epoch as UTC to the second."""
+    return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def plain(mapping: Mapping[str, object]) -> str:
+    """A small mapping on one line."""
+    return ", ".join(f"{key}={value}" for key, value in mapping.items())
