@@ -23,7 +23,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PIP_ROOT_USER_ACTION := ignore
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-.PHONY: help setup run test check format bench soak lock clean
+.PHONY: help setup run test check format docs bench soak lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,10 +39,15 @@ setup: $(STAMP) ## install everything into .venv (quick when nothing changed)
 	  -r requirements/bootstrap.txt
 	@touch $@
 
+# Without its interpreter (interrupted setup, system Python replaced) the environment is made anew.
+ifneq ($(shell test -x $(BIN)/python && echo there),there)
+.PHONY: $(STAMP)
+endif
+
 $(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt $(filter .uv/%,$(UV))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: bailiwick needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 setup" >&2; exit 1; }
-	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@test -x $(BIN)/python || UV_VENV_CLEAR=1 $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	@echo "Installing into $(VENV)/ ..."
 	@$(UV) pip sync --quiet --require-hashes requirements/dev.txt
 	@$(UV) pip install --quiet --no-deps --build-constraints requirements/build.txt --editable .
@@ -63,6 +68,9 @@ check: setup ## what CI checks: lint, format, types, and which room may import w
 format: setup ## put imports and layout in order
 	@$(BIN)/ruff check --select I --fix $(CODE)
 	@$(BIN)/ruff format $(CODE)
+
+docs: setup ## write the generated parts of docs/ anew
+	@$(BIN)/python -m tests.docs.generate
 
 bench: setup ## measure decisions; prints medians and writes JSON
 	@$(BIN)/python -m bench

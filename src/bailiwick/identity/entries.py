@@ -9,7 +9,6 @@ DESIGN §4 (what a user writes).
 from __future__ import annotations
 
 import difflib
-import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 from bailiwick.errors import Finding
 from bailiwick.model.canonical import MAX_INT
 from bailiwick.model.directory import Attribute, Scalar
+from bailiwick.model.duration import duration_ms
 from bailiwick.model.shape import Bool, Long
 from bailiwick.model.toml_lines import TomlText
 
@@ -27,7 +27,7 @@ _LONGEST_ID = 200
 _LONGEST_TEXT = 1000
 _LONGEST_TTL_MS = 366 * 86_400_000
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_SHORTEST_TTL_MS = 1000
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -188,14 +188,14 @@ class Entry:
         if value is None:
             return None
         if not isinstance(value, list):
-            self._wrong(key, f"a list of {what}s in brackets")
+            self._wrong(key, f"a list of names ({what}) in brackets")
             return ()
         names: list[str] = []
         for index, name in enumerate(value):
             if type(name) is not str or not name:
                 self.note(
                     "wrong-type", f"'{key}' of {self.title} holds something that is not a name", key, index,
-                    hint=f"it must be a list of {what}s in quotes",
+                    hint=f"each {what} is a name in quotes",
                 )  # fmt: skip
             elif name in names:
                 self.note("repeated", f"{self.title} names {what} '{name}' twice", key, index, hint="remove one")
@@ -218,12 +218,8 @@ class Entry:
         value = self._get(key)
         if value is None:
             return default
-        found = _DURATION.fullmatch(value) if type(value) is str and value else None
-        total = 0
-        if found is not None:
-            days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-            total = (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000
-        if not 0 < total <= _LONGEST_TTL_MS:
+        total = duration_ms(value) or 0
+        if not _SHORTEST_TTL_MS <= total <= _LONGEST_TTL_MS:
             self.note(
                 "bad-duration",
                 f"'{key}' of {self.title} is no duration between a second and 366 days",

@@ -70,17 +70,17 @@ def canonical_json(value: object, depth: int = 0) -> Json:
         return value  # type: ignore[return-value]
     if depth >= MAX_DEPTH:
         raise CanonicalError(f"value is nested deeper than {MAX_DEPTH}", hint="flatten it")
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # dict first: asking the abstract class costs as much as the rest
         if len(value) == 1 and next(iter(value)) in ("$decimal",):
             raise CanonicalError("a mapping uses the reserved key '$decimal'", hint="rename the key")
         out: dict[str, Json] = {}
         for key, item in value.items():
             if type(key) is not str or not key.isascii():
                 raise CanonicalError(f"object key is not an ASCII string: {key!r:.60}", hint="use ASCII keys")
-            out[key] = canonical_json(item, depth + 1)
+            out[key] = item if type(item) is str else canonical_json(item, depth + 1)
         return out
     if isinstance(value, (list, tuple)):
-        return [canonical_json(item, depth + 1) for item in value]
+        return [item if type(item) is str else canonical_json(item, depth + 1) for item in value]
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise CanonicalError("a decimal is not finite")

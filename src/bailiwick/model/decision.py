@@ -160,9 +160,9 @@ class Decision:
 
     def sentence(self) -> str:
         """Why, in one line for the model: what was refused, why, and what would be permitted if that is known."""
-        reason = self.reasons[0]
-        hint = f" {reason.hint}" if reason.hint else ""
-        return f"{reason.message}{hint}"
+        # Whoever waits for a person has to know of every gate, not of the first alone.
+        reasons = self.reasons if self.outcome is Outcome.NEEDS_APPROVAL else self.reasons[:1]
+        return " ".join(f"{reason.message}{_hint(reason)}" for reason in reasons)
 
     def explain(self) -> str:
         """Everything that decided, for a person: the reasons, then each link of the chain with its policies, then what
@@ -203,10 +203,8 @@ def _flow_lines(flow: FlowFacts) -> list[str]:
     for argument in flow.arguments:
         if not argument.endorsed:
             lines.append(f"  argument {argument.name}: nothing endorses it")
-        lines.extend(
-            f"  argument {argument.name}: seen in {origin.source} {origin.path} (event {origin.event})".replace(
-                "  (", " ("
-            )
-            for origin in argument.origins
-        )
+        for origin in argument.origins:
+            at = f" {origin.path}" if origin.path else ""
+            event = f" (event {origin.event})" if origin.event else ""
+            lines.append(f"  argument {argument.name}: seen in {origin.source}{at}{event}")
     return lines

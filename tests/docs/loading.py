@@ -1,0 +1,57 @@
+"""Loads a piece of a project that the documentation prints, as `bailiwick check` would."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from bailiwick.errors import Finding, ProjectError
+from bailiwick.project import load_project
+from tests.docs.markdown import ROOT, Block
+
+__all__ = ["load_block"]
+
+SUPPORT = ROOT / "examples" / "support"
+PERSON = '[users.alice]\nemail = "alice@northwind.example"\n'
+
+
+def load_block(block: Block, folder: Path) -> None:
+    """Load `block` in a project that holds what it may refer to, and nothing that it may clash with.
+
+    Raises AssertionError if it has findings that the page does not speak of, or not the one that it does."""
+    project = Path(tempfile.mkdtemp(dir=folder, prefix="project-"))
+    part = block.words[0] if block.language == "toml" and block.words else block.language
+    for name in ("tools", "policies"):
+        (project / name).mkdir()
+    (project / "bailiwick.toml").write_text((SUPPORT / "bailiwick.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    (project / "directory.toml").write_text(PERSON, encoding="utf-8")
+    match part:
+        case "settings":
+            (project / "bailiwick.toml").write_text(block.text, encoding="utf-8")
+        case "tools":
+            (project / "tools" / "page.toml").write_text(block.text, encoding="utf-8")
+        case "directory":
+            shutil.copytree(SUPPORT / "tools", project / "tools", dirs_exist_ok=True)
+            (project / "directory.toml").write_text(block.text, encoding="utf-8")
+        case "cedar":
+            shutil.copytree(SUPPORT / "tools", project / "tools", dirs_exist_ok=True)
+            shutil.copy(SUPPORT / "directory.toml", project)
+            (project / "policies" / "page.cedar").write_text(block.text, encoding="utf-8")
+        case other:
+            raise AssertionError(f"{block}: which part of a project is {other!r}?")
+    found = [finding for finding in _findings(project) if finding.rule != "no-rules"]
+    wanted = block.option("refused") or block.option("warns")
+    said = "\n".join(map(str, found))
+    if not wanted:
+        assert not found, f"{block} does not load:\n{said}"
+        return
+    assert {finding.rule for finding in found} == {wanted}, f"{block} should be refused with {wanted}:\n{said}"
+    assert all(finding.warning for finding in found) is bool(block.option("warns")), f"{block}:\n{said}"
+
+
+def _findings(project: Path) -> tuple[Finding, ...]:
+    try:
+        return load_project(project).warnings
+    except ProjectError as error:
+        return error.findings
