@@ -147,6 +147,9 @@ class _Budget:
 
     def text(self, text: str) -> str:
         """At most MAX_TEXT characters, without lone surrogates."""
+        if len(text) <= MAX_TEXT and text.isascii() and text.isprintable():  # nearly all of them
+            self.left -= len(text)
+            return text
         encoded = text[:MAX_TEXT].encode("utf-8", "replace")
         self.left -= len(encoded) if text.isprintable() else 6 * len(encoded)
         return encoded.decode("utf-8")

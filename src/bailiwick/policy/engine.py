@@ -3,7 +3,8 @@
 Cedar skips a rule that errors, accepts entities that nobody declared, and answers without a schema. So here a link is
 allowed iff Cedar says Allow, *and* reports no error, *and* a schema was applied (handles are always parsed with one),
 *and* every id that the request refers to is known, *and* the context was built here. Anything else denies, and so does
-every exception that Cedar or the encoder raises. All links are asked about all resources in one batch.
+every exception that Cedar or the encoder raises. All links are asked about all resources in one batch, with what the
+tool's rules need (`parts`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from bailiwick.policy import reasons
 from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource, Vocabulary
 from bailiwick.policy.entities import EntityJson, Subject, Uid, agent_entities, build_subject, uid
 from bailiwick.policy.loader import load_bundle
-from bailiwick.policy.schema import render_for
+from bailiwick.policy.parts import Part, kept, part_of
 from bailiwick.policy.world import ActionDecl, World
 
 __all__ = ["PolicyEngine", "PolicyRequest"]
@@ -59,6 +60,7 @@ class _Asked(NamedTuple):
     uids: list[tuple[Uid, Uid]]
     action: Uid
     handle: cedarpy.Entities
+    part: Part
     context: dict[str, object]
 
 
@@ -90,7 +92,8 @@ class PolicyEngine:
         # INVARIANT: sentinels are not in here, so none of them can be requested.
         self._tools = {name: action for name, action in world.actions.items() if not action.sentinel}
         self._actions: dict[str, Uid] = {name: {"type": "Action", "id": name} for name in self._tools}
-        self._slices: dict[str, cedarpy.Schema] = {}
+        self._rules = bundle.policy_set.to_pst()
+        self._parts: dict[str, Part] = {}
 
     def subject(self, *, chain: Chain, task: str, purpose: str, expires_ms: int | None) -> Subject:
         """The subject of a session: build it once, use it for each of its calls. Never raises on unknown ids: then
@@ -159,16 +162,21 @@ class PolicyEngine:
         added, problems = self._targets(resources, subject)
         if problems:
             return None, problems
+        part = self._parts.get(action.name)
+        if part is None:
+            part = self._parts[action.name] = part_of(self._world, self._rules, action)
         base = subject.handles.get(action.name)
         if base is None:
-            base = subject.handles[action.name] = self._handle(subject, action)
-        handle = base.with_added_json_str(orjson.dumps(added).decode()) if added else base
+            base = subject.handles[action.name] = _handle(subject, action, part)
+        # Adding entities copies the handle, which costs as much as judging a link.
+        handle = base.with_added_json_str(orjson.dumps(added).decode()) if added and part.places else base
         uids = [uid(ref) for ref in resources]
         asked = _Asked(
             pairs=[(link, ref) for link in subject.chain.links for ref in resources],
             uids=[(principal, target) for principal in subject.principals for target in uids],
             action=self._actions[action.name],
             handle=handle,
+            part=part,
             context=_context(request),
         )
         return asked, ()
@@ -188,14 +196,6 @@ class PolicyEngine:
                 added.append({"uid": {"type": "Resource", "id": ref.id}, "attrs": _EMPTY, "parents": parents})
         return added, ()
 
-    def _handle(self, subject: Subject, action: ActionDecl) -> cedarpy.Entities:
-        """The session's entities and the tool's zones, parsed with the schema's part for this tool."""
-        part = self._slices.get(action.name)
-        if part is None:
-            part = self._slices[action.name] = cedarpy.Schema.from_str(render_for(self._world, action.name))
-        zones = [{"uid": {"type": "Zone", "id": zone}, "attrs": {}, "parents": []} for zone in action.zones or ()]
-        return cedarpy.Entities.from_json_str(orjson.dumps([*subject.entities, *zones]).decode(), part)
-
     def _evaluate(self, asked: _Asked, approved: frozenset[str]) -> tuple[LinkVerdict, ...]:
         try:
             answers = self._answers(asked, approved)
@@ -210,12 +210,18 @@ class PolicyEngine:
         )
 
     def _answers(self, asked: _Asked, approved: frozenset[str]) -> list[cedarpy.AuthzResult]:
-        context = orjson.dumps({**asked.context, "approved": sorted(approved)}, default=_plain).decode()
+        context = {**asked.context, "approved": sorted(approved)}
+        encoded = orjson.dumps(context, default=_plain)
+        rules, schema = self._policy_set, self._schema
+        if asked.part.fits(context):
+            rules, schema = asked.part.rules, asked.part.schema
+            encoded = orjson.dumps(kept(asked.part.context, context), default=_plain)
+        text = encoded.decode()
         requests = [
-            {"principal": principal, "action": asked.action, "resource": resource, "context": context}
+            {"principal": principal, "action": asked.action, "resource": resource, "context": text}
             for principal, resource in asked.uids
         ]
-        answers = cedarpy.is_authorized_batch(requests, self._policy_set, asked.handle, self._schema)
+        answers = cedarpy.is_authorized_batch(requests, rules, asked.handle, schema)
         if len(answers) != len(requests):
             raise ValueError(f"Cedar answered {len(answers)} of {len(requests)} requests")
         return answers
@@ -260,6 +266,12 @@ class PolicyEngine:
         return all(link.allowed for link in links)
 
 
+def _handle(subject: Subject, action: ActionDecl, part: Part) -> cedarpy.Entities:
+    """The session's entities and the tool's zones, parsed with the tool's schema."""
+    zones = [{"uid": {"type": "Zone", "id": zone}, "attrs": {}, "parents": []} for zone in action.zones or ()]
+    return cedarpy.Entities.from_json_str(orjson.dumps([*subject.entities, *zones]).decode(), part.schema)
+
+
 def _misplaced(resources: tuple[Resource, ...], action: ActionDecl) -> tuple[str, ...]:
     """Why these resources cannot be `action`'s."""
     if not resources:
@@ -284,8 +296,8 @@ def _context(request: PolicyRequest) -> dict[str, object]:
         **request.subject.context,
         "now": request.now_ms,
         "args": request.args,
-        "usage": _EMPTY,
-        "signals": _EMPTY,
+        "usage": {},
+        "signals": {},
         "flow": {
             "tainted": flow.tainted,
             "unendorsed": flow.unendorsed,

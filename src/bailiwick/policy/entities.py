@@ -59,7 +59,7 @@ def build_subject(
     made.add(task_ref, {"purpose": purpose, "expires": ends}, ())
     root = "user" if chain.root.kind is EntityKind.USER else "service"
     # Ids in context are written without Cedar's `__entity` escape: only the schema makes entities of them.
-    context = {root: uid(chain.root), "agent": uid(chain.actor), "task": uid(task_ref), "depth": chain.depth}
+    ids = {root: uid(chain.root), "agent": uid(chain.actor), "task": uid(task_ref)}
     return Subject(
         chain=chain,
         engine=engine,
@@ -67,10 +67,13 @@ def build_subject(
         problems=tuple(made.problems),
         entities=tuple(made.entities),
         principals=tuple(uid(link) for link in chain.links),
-        context={name: orjson.Fragment(orjson.dumps(value)) for name, value in context.items()}
-        if not made.unencodable(context)
-        else {},
+        context={} if made.unencodable(ids) else {"depth": chain.depth, **_encoded(ids)},
     )
+
+
+def _encoded(ids: Mapping[str, Uid]) -> dict[str, object]:
+    """Encoded once, since they stand in the context of every call."""
+    return {name: orjson.Fragment(orjson.dumps(each)) for name, each in ids.items()}
 
 
 def agent_entities(

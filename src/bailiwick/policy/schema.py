@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import assert_never
 
 from bailiwick.model.tool import HIGH_IMPACT, Effect
@@ -37,16 +38,19 @@ _RESERVED = frozenset({"true", "false", "if", "then", "else", "in", "is", "like"
 
 def render(world: World) -> str:
     """The whole schema: what rules are validated and requests are checked against."""
-    return _render(world, world.actions.values())
+    return _render(world, world.actions.values(), Effect)
 
 
-def render_for(world: World, action: str) -> str:
-    """The same schema with one action only. Entity handles of a session are parsed with it, since Cedar copies every
-    action of the schema into the handle: a catalog of 500 tools would cost 0.2 ms a call."""
-    return _render(world, (world.actions[action],))
+def render_for(world: World, action: str, context: Struct | None = None) -> str:
+    """The same schema with one action and its groups only, with `context` if given. Entity handles of a session are
+    parsed with it, since Cedar copies every action of the schema into the handle: a catalog of 500 tools would cost
+    0.2 ms a call."""
+    decl = world.actions[action]
+    effects = [effect for effect in Effect if effect.value in decl.groups]
+    return _render(world, (decl if context is None else replace(decl, context=context),), effects)
 
 
-def _render(world: World, actions: Iterable[ActionDecl]) -> str:
+def _render(world: World, actions: Iterable[ActionDecl], effects: Iterable[Effect]) -> str:
     lines = ["// Generated from the tool catalog and the directory. Do not edit.", ""]
     for kind in ANCESTORS:
         above = ANCESTORS[kind]
@@ -56,7 +60,7 @@ def _render(world: World, actions: Iterable[ActionDecl]) -> str:
         lines.append(f"entity {kind.value}{inside}{body};")
     lines += ["", f"action {quote(CONSEQUENTIAL_GROUP)};"]
     lines.append(f"action {quote(HIGH_IMPACT_GROUP)} in [{quote(CONSEQUENTIAL_GROUP)}];")
-    for effect in Effect:
+    for effect in effects:
         parents = group_ancestors(effect) - {effect.value}
         parent = HIGH_IMPACT_GROUP if effect in HIGH_IMPACT else CONSEQUENTIAL_GROUP
         lines.append(f"action {quote(effect.value)}{f' in [{quote(parent)}]' if parents else ''};")

@@ -15,7 +15,7 @@ from bailiwick.model.principal import EntityKind
 from bailiwick.policy.tree import Rule
 from bailiwick.policy.world import ANCESTORS, GROUPS, PRINCIPALS, ActionDecl, World
 
-__all__ = ["Env", "can_be_in", "environments", "names_tools", "resource_fits", "template_matches"]
+__all__ = ["Env", "action_fits", "can_be_in", "environments", "names_tools", "resource_fits", "template_matches"]
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 
@@ -31,7 +31,7 @@ class Env:
 def environments(rule: Rule, world: World) -> Iterator[Env]:
     """Every combination that the scope of `rule` lets through."""
     for action in world.actions.values():
-        if _action_fits(rule.tree.action, action) and resource_fits(rule.tree.resource, action):
+        if action_fits(rule.tree.action, action) and resource_fits(rule.tree.resource, action):
             for kind in PRINCIPALS:
                 if _entity_fits(rule.tree.principal, kind):
                     yield Env(principal=kind, action=action)
@@ -82,7 +82,8 @@ def _names(uid: pst.EntityUid, action: ActionDecl) -> bool:
     return True
 
 
-def _action_fits(constraint: pst.ActionConstraint, action: ActionDecl) -> bool:
+def action_fits(constraint: pst.ActionConstraint, action: ActionDecl) -> bool:
+    """Whether a request of `action` satisfies `constraint`: exactly, since it depends on nothing else."""
     match constraint:
         case pst.ActionEq(entity=uid):
             return uid.id == action.name

@@ -1,0 +1,167 @@
+"""What the requests of one tool need of rules and schema: its *part* of both. DESIGN §3 promise 8, §5 *Policy engine*.
+
+Four fifths of what a Cedar request costs is reading its context, anew for each link. So the calls of a tool are put to
+those rules alone whose action scope holds the tool, with those attributes of the context alone that these rules read,
+under a schema that declares just these. That changes no answer:
+
+- a scope cannot fail, and a rule whose scope is false neither decides nor errs;
+- a rule reads the context by the names of its attributes and in no other way (where it takes a record as a whole, the
+  whole record is kept);
+- which resource it is, its id says: only where a rule asks what the resource is in is it needed as an entity;
+- the whole context must fit the whole schema, as Cedar has it. `Part.fits` asks that; a context that does not fit is
+  put to Cedar uncut, which refuses it in its own words.
+
+INVARIANT: a rule of a part reads no attribute that the part's context lacks. (Where one did, Cedar would report an
+error, and the call would be denied.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, assert_never
+
+import cedarpy
+import orjson
+from cedarpy import pst
+
+from bailiwick.policy.schema import render_for
+from bailiwick.policy.scope import action_fits
+from bailiwick.policy.tree import children, walk
+from bailiwick.policy.world import ActionDecl, Attr, Bool, Level, Long, Ref, Str, StrSet, Struct, Type, World
+
+__all__ = ["Part", "kept", "part_of"]
+
+Check = Callable[[object], bool]
+"""Whether a value is of a type."""
+
+Path = tuple[str, ...]
+"""`("flow", "tainted")` for `context.flow.tainted`; empty for the context itself."""
+
+_LISTS = (list, tuple, frozenset)
+_LONGS = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """`context` is what `rules` read of the tool's context; `schema` declares the tool with it. `fits` says whether
+    Cedar would take a value as the whole context, `places` whether any rule asks what a resource is in or has."""
+
+    fits: Check
+    context: Struct
+    places: bool
+    rules: cedarpy.PolicySet
+    schema: cedarpy.Schema
+
+
+def part_of(world: World, rules: pst.PolicySet, action: ActionDecl) -> Part:
+    """The part of `action`. Raises ValueError if there are templates, which the loader refuses."""
+    if rules.templates:
+        raise ValueError("templates are not evaluated")
+    mine = {name: rule for name, rule in rules.static_policies.items() if action_fits(rule.action, action)}
+    read = frozenset(path for rule in mine.values() for clause in rule.clauses for path in _read(clause.expr))
+    context = _cut(action.context, read)
+    return Part(
+        fits=_check(action.context),
+        context=context,
+        places=any(map(_asks_about_resource, mine.values())),
+        rules=cedarpy.PolicySet.from_pst(pst.PolicySet(templates={}, static_policies=mine, template_links=())),
+        schema=cedarpy.Schema.from_str(render_for(world, action.name, context)),
+    )
+
+
+def kept(context: Struct, value: Mapping[str, Any]) -> dict[str, object]:
+    """What `context` declares of a value that fits the whole."""
+    return {
+        name: kept(attr.type, value[name]) if isinstance(attr.type, Struct) else value[name]
+        for name, attr in context.attrs.items()
+        if name in value
+    }
+
+
+def _check(kind: Type) -> Check:
+    """Whether Cedar would take a value as a `kind`. Where in doubt it says no: then Cedar is asked.
+
+    `orjson.Fragment` stands for the ids that this room has encoded itself. Strings may hold anything: what cannot be
+    encoded is found by encoding it."""
+    match kind:
+        case Struct(attrs):
+            return _check_struct(attrs)
+        case Str():
+            return lambda value: type(value) is str
+        case Bool():
+            return lambda value: type(value) is bool
+        case Long() | Level():
+            return lambda value: type(value) is int and value in _LONGS
+        case StrSet():
+            return lambda value: isinstance(value, _LISTS) and all(type(item) is str for item in value)
+        case Ref():
+            return lambda value: type(value) is orjson.Fragment
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _check_struct(attrs: Mapping[str, Attr]) -> Check:
+    """Whether a value has all of `attrs` but for optional ones, each of its type, and nothing else."""
+    checks = tuple((name, _check(attr.type), attr.optional) for name, attr in attrs.items())
+
+    def check(value: object) -> bool:
+        if not isinstance(value, Mapping):
+            return False
+        found = 0
+        for name, fits, optional in checks:
+            if name in value:
+                found += 1
+                if not fits(value[name]):
+                    return False
+            elif not optional:
+                return False
+        return found == len(value)
+
+    return check
+
+
+def _asks_about_resource(rule: pst.Template) -> bool:
+    """Whether `rule` asks more of its resource than which one it is."""
+    if isinstance(rule.resource, pst.ScopeIn | pst.ScopeIsIn):
+        return True
+    nodes = (node for clause in rule.clauses for node in walk(clause.expr))
+    return any(isinstance(node, pst.Var) and node.name == "resource" for node in nodes)
+
+
+def _read(expr: pst.Expr) -> Iterator[Path]:
+    """What `expr` reads of the context."""
+    path = _path(expr)
+    if path is not None:
+        yield path
+    else:
+        for child in children(expr):
+            yield from _read(child)
+
+
+def _path(expr: pst.Expr) -> Path | None:
+    """The path that `expr` is, or asks for with `has`; None if it is something else."""
+    match expr:
+        case pst.Var(name="context"):
+            return ()
+        case pst.GetAttr(base=base, attr=attr):
+            names: Path = (attr,)
+        case pst.HasAttr(base=base, attrs=attrs):
+            names = attrs
+        case _:
+            return None
+    above = _path(base)
+    return None if above is None else (*above, *names)
+
+
+def _cut(struct: Struct, read: frozenset[Path]) -> Struct:
+    """`struct` with those attributes that lie on a path of `read`; all below the end of a path is kept."""
+    if () in read:
+        return struct
+    attrs: dict[str, Attr] = {}
+    for name, attr in struct.attrs.items():
+        below = frozenset(path[1:] for path in read if path[0] == name)
+        if below:
+            attrs[name] = Attr(_cut(attr.type, below) if isinstance(attr.type, Struct) else attr.type, attr.optional)
+    return Struct(MappingProxyType(attrs))
