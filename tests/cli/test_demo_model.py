@@ -1,4 +1,4 @@
-"""`bailiwick demo --model`: a model behind an OpenAI-compatible endpoint works at the desk instead of the scripted one."""
+"""`bailiwick demo --model`: a model behind an OpenAI-compatible endpoint works at the desk, and is governed too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECT = {"sql": "SELECT count(*) AS n FROM customers"}
 class _Endpoint(BaseHTTPRequestHandler):
     """Answers chat completions: whatever is asked, one query of the database, and then a sentence."""
 
-    def do_POST(self) -> None:  # noqa: N802  the base class names it
+    def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         names = {tool["function"]["name"] for tool in request.get("tools", [])}
         done = request["messages"][-1]["role"] == "tool" or "query_db" not in names
@@ -62,7 +62,17 @@ def endpoint() -> Iterator[str]:
 
 
 def test_a_model_behind_an_endpoint_is_governed_too(endpoint: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bailiwick", "demo", "--model", endpoint, "--json", "--dir", str(tmp_path / "demo")]
+    command = [
+        sys.executable,
+        "-m",
+        "bailiwick",
+        "demo",
+        "--model",
+        endpoint,
+        "--json",
+        "--dir",
+        str(tmp_path / "demo"),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert run.returncode == 0, run.stderr
     lines = json.loads(run.stdout)["lines"]

@@ -1,0 +1,127 @@
+"""`bailiwick approvals`: a person answers in another process than the one that asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bailiwick import ApprovalPending, Session
+from bailiwick.audit.report import State
+from bailiwick.model.event import EventKind
+from bailiwick.stores.log_reader import verify_folder
+from tests.cli.terminal import Said, in_a_process
+from tests.worlds import LOGS, MAIL, Tool, asked, events, make_world, opened
+
+Terminal = Callable[..., Said]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_world(tmp_path)
+
+
+@pytest.fixture
+def session(folder: Path) -> Iterator[Session]:
+    """It stays open, as an agent's would, while people answer."""
+    with opened(folder) as session:
+        with pytest.raises(ApprovalPending):
+            session.call("mail.send", MAIL, run=Tool().run)
+        yield session
+
+
+def test_the_request_is_listed_and_its_card_shows_what_would_run(
+    terminal: Terminal, folder: Path, session: Session
+) -> None:
+    (request,) = asked(session)
+    listed = terminal("approvals", "list", "--dir", folder)
+    assert listed.code == 0
+    for part in (request, "mail.send", "alice", "desk-bot", "external-mail"):
+        assert part in listed.out
+    (item,) = terminal("approvals", "list", "--dir", folder, "--json").json
+    assert (item["id"], item["status"], item["tool"], item["gates"]) == (
+        request,
+        "requested",
+        "mail.send",
+        ["external-mail"],
+    )
+    shown = terminal("approvals", "show", request, "--dir", folder)
+    assert shown.code == 0
+    for part in ("ann@customer.example", "Good morning", "Mail to strangers needs a lead."):
+        assert part in shown.out
+    card = terminal("approvals", "show", request, "--dir", folder, "--json").json["card"]
+    assert "Good morning" in json.dumps(card)
+
+
+def test_what_another_process_approved_runs_here_once(folder: Path, session: Session) -> None:
+    (request,) = asked(session)
+    said = in_a_process("approvals", "approve", request, "--as", "bob", "--dir", folder)
+    assert (said.code, said.err) == (0, "")
+    assert "granted" in said.out
+    tool = Tool()
+    session.call("mail.send", MAIL, run=tool.run)
+    assert len(tool.runs) == 1
+    with pytest.raises(ApprovalPending):
+        session.call("mail.send", MAIL, run=tool.run)
+    assert len(tool.runs) == 1
+    (granted,) = (event for event in events(folder) if event.kind is EventKind.APPROVAL_GRANTED)
+    assert granted.body["by"] == "bob"
+    assert str(granted.body["os_user"]).split(":")[0].isdigit()
+    assert verify_folder(folder / LOGS).state is State.SOUND
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [
+        ("alice", "self-approval"),
+        ("carol", "owner-approval"),
+        ("eve", "not-an-approver"),
+        ("nobody", "unknown-approver"),
+    ],
+)
+def test_an_answer_that_does_not_count_is_refused_and_recorded(
+    terminal: Terminal, folder: Path, session: Session, who: str, code: str
+) -> None:
+    (request,) = asked(session)
+    said = terminal("approvals", "approve", request, "--as", who, "--dir", folder)
+    assert said.code == 1
+    assert "refused" in said.out
+    told = terminal("approvals", "approve", request, "--as", who, "--dir", folder, "--json")
+    assert (told.code, told.json["counted"], told.json["code"]) == (1, False, code)
+    assert [event.body["code"] for event in events(folder) if event.kind is EventKind.APPROVAL_REFUSED] == [code] * 2
+    with pytest.raises(ApprovalPending):
+        session.call("mail.send", MAIL, run=Tool().run)
+
+
+def test_a_denial_ends_the_request(terminal: Terminal, folder: Path, session: Session) -> None:
+    (request,) = asked(session)
+    assert terminal("approvals", "deny", request, "--as", "dora", "--dir", folder, "--json").json["status"] == "denied"
+    assert terminal("approvals", "approve", request, "--as", "bob", "--dir", folder).code == 1
+    assert terminal("approvals", "list", "--dir", folder).out == "nothing waits for approval\n"
+    assert terminal("approvals", "list", "--dir", folder, "--json").json == []
+    with pytest.raises(ApprovalPending) as again:
+        session.call("mail.send", MAIL, run=Tool().run)
+    assert again.value.approval_id != request
+
+
+def test_a_gate_that_the_request_does_not_have_is_refused(terminal: Terminal, folder: Path, session: Session) -> None:
+    (request,) = asked(session)
+    said = terminal("approvals", "approve", request, "--as", "bob", "--gate", "other", "--dir", folder)
+    assert said.code == 1
+    assert "external-mail" in said.out
+
+
+def test_what_is_not_there_is_said(terminal: Terminal, folder: Path) -> None:
+    for arguments in (["list"], ["show", "apr-1"]):
+        said = terminal("approvals", *arguments, "--dir", folder)
+        assert (said.code, said.out) == (2, "")
+        assert "nothing ran in this project yet" in said.err
+        assert "what to do:" in said.err
+    with opened(folder):
+        said = terminal("approvals", "show", "apr-1", "--dir", folder)
+        assert said.code == 2
+        assert "apr-1" in said.err
+        assert terminal("approvals", "approve", "apr-1", "--as", "bob", "--dir", folder).code == 1
+    assert terminal("approvals", "approve", "apr-1", "--dir", folder).code == 2, "who?"
