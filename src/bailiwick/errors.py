@@ -1,7 +1,7 @@
 """Every exception that bailiwick raises, under one root.
 
-Each carries what happened (`str(error)`), where it happened if that is known (`.where`), and what the person who sees it
-can do (`.hint`). Denial inside the guard is a value (`bailiwick.model.decision`); only the public edge turns it into
+Each carries what happened (`str(error)`), where it happened if that is known (`.where`), and what the person who sees
+it can do (`.hint`). Denial inside the guard is a value (`bailiwick.model.decision`); only the public edge turns it into
 `Denied` or `ApprovalPending`.
 
     BailiwickError

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailiwick.action.approval_card import MAX_CARD_BYTES, card_text, draw_card
+from bailiwick.action.approval_card import MAX_CARD_BYTES, card_text, draw_card, visible
 from bailiwick.action.approval_codec import decode, encode
 from bailiwick.action.approval_vote import vote
 from bailiwick.action.approvals import (
@@ -210,6 +210,24 @@ def test_a_card_is_drawn_from_the_call_and_nothing_can_draw_over_it() -> None:
     assert all(char.isprintable() or char == "\n" for char in text)
     for part in ("eve@example.org", "kb:article-17", "external-mail", 'Agent::"support-bot"', "Answer ticket 4711"):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("na\u00efve \u2013 \u65e5\u672c\u8a9e \U0001f44d", "na\u00efve \u2013 \u65e5\u672c\u8a9e \U0001f44d"),
+        ("pay\u00a0bob", "pay\\u{a0}bob"),
+        ("a\u3000b\u2003c", "a\\u{3000}b\\u{2003}c"),
+        ("a\u3164b\u115fc\uffa0", "a\\u{3164}b\\u{115f}c\\u{ffa0}"),
+        ("a\u2800b\u034fc", "a\\u{2800}b\\u{34f}c"),
+        ("a\ufe0fb\U000e0101c\U000e0041", "a\\u{fe0f}b\\u{e0101}c\\u{e0041}"),
+        ("\x9b2J", "\\u{9b}2J"),
+        ("e" + "\u0301" * 6, "e" + "\u0301" * 4 + "\\u{301}" * 2),
+        ("one\ntwo", "one\\u{a}two"),
+    ],
+)
+def test_whatever_shows_nothing_or_draws_elsewhere_is_written_out(text: str, shown: str) -> None:
+    assert visible(text) == shown
 
 
 def test_what_does_not_fit_on_a_card_cannot_be_approved() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bailiwick.action.types import Unparsable
-from bailiwick.action.types.sql import Analysis, analyse
+from bailiwick.action.types.sql import MAX_RETRIED, Analysis, analyse
 from bailiwick.action.types.sql_lexis import MAX_SQL, MAX_SQL_DEPTH
 from bailiwick.model.decision import Reason
 from tests.action.desk import cases, catalog_of, parsed
@@ -79,6 +80,31 @@ def test_deep_nesting_is_an_answer_not_a_crash(name: str, text: Callable[[int], 
     found = parsed("db.query", {"sql": text(MAX_SQL_DEPTH * 2)}, catalog)
     assert isinstance(found, Reason)
     assert found.code == "unparsable-sql"
+
+
+RETRIED: list[tuple[str, Callable[[int], str]]] = [
+    ("array", lambda n: "SELECT " + "array[" * n + "1" + "]" * n),
+    ("brackets of a type", lambda n: "SELECT " + "int[" * n + "1" + "]" * n),
+    ("types", lambda n: "SELECT " + "int(" * n + "1" + ")" * n),
+    ("types among calls", lambda n: "SELECT " + "varchar(abs(" * n + "1" + "))" * n),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), RETRIED, ids=[name for name, _ in RETRIED])
+def test_what_the_parser_tries_twice_is_nested_a_few_times_only(name: str, text: Callable[[int], str]) -> None:
+    assert isinstance(analyse(text(2), "postgres"), Analysis)
+    found = analyse(text(MAX_RETRIED + 1), "postgres")
+    assert isinstance(found, Unparsable)
+    assert "too deeply" in found.problem
+
+
+def test_many_calls_after_a_long_string_take_no_time() -> None:
+    text = "SELECT '" + "a" * 15_000 + "'" + ", abs(1)" * 600
+    began = time.process_time()
+    found = analyse(text, "sqlite")
+    assert time.process_time() - began < 5  # it takes some 30 ms; looking back over the text at each call took hours
+    assert isinstance(found, Analysis)
+    assert found.read_only
 
 
 def test_a_text_that_is_too_long_is_not_parsed() -> None:
@@ -166,6 +192,45 @@ def test_sqlite_agrees_on_what_only_reads(case: dict[str, Any]) -> None:
     found = analyse(case["sql"], "sqlite")
     if isinstance(found, Analysis) and found.read_only:
         assert refused_by_sqlite(case["sql"]) == []
+
+
+def tables_sqlite_reads(text: str) -> frozenset[str]:
+    """The tables that SQLite reads for `text`, by its own word; nothing if it does not take the text."""
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(
+        "CREATE TABLE t (a, b, c, id, n); CREATE TABLE customers (id, name); CREATE TABLE s (a, id);"
+    )
+    read: set[str] = set()
+
+    def authorize(code: int, table: str | None, *_: object) -> int:
+        if code == sqlite3.SQLITE_READ and table:
+            read.add(table.lower())
+        return sqlite3.SQLITE_OK if code in READS else sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(authorize)
+    try:
+        connection.executescript(text)
+    except (sqlite3.Error, sqlite3.Warning):
+        return frozenset()
+    finally:
+        connection.close()
+    return frozenset(read)
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_sqlite_reads_no_table_that_the_facts_do_not_name(case: dict[str, Any]) -> None:
+    found = analyse(case["sql"], "sqlite")
+    if isinstance(found, Analysis) and found.read_only:
+        assert tables_sqlite_reads(case["sql"]) <= set(found.tables)
+
+
+def test_sqlite_is_asked_for_tables_at_all() -> None:
+    assert tables_sqlite_reads("SELECT t.a FROM t, s WHERE t.id IN (SELECT id FROM customers)") == {
+        "t",
+        "s",
+        "customers",
+    }
+    assert tables_sqlite_reads("SELECT a FROM t WHERE (a, id) IN s") == {"t", "s"}
 
 
 def test_sqlite_is_asked_at_all() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -156,7 +157,7 @@ def test_content_stays_out_of_the_facts_and_in_the_text() -> None:
 
 
 def test_a_string_is_taken_exactly_as_it_is() -> None:
-    found = STANDARD_TYPES["string"].parse(" A\u0301 ", spec("string"), ORG)
+    found = STANDARD_TYPES["string"].parse(" A\u0301 ", dataclasses.replace(spec("string"), role=Role.QUERY), ORG)
     assert isinstance(found, Parsed)
     assert (found.facts, found.values, found.text) == (" A\u0301 ", (" A\u0301 ",), "")
 

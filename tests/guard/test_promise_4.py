@@ -210,10 +210,21 @@ def test_promise_4_an_approval_expires(session: Session, granted_before: bool) -
     abandon(session)
 
 
-def test_promise_4_an_approval_ends_with_the_rules_it_was_given_under(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("policies/desk.cedar", "Page 9 is closed.", "Page 9 is shut."),
+        ("tools/desk.toml", 'output   = { sensitivity = "internal" }', 'output   = { sensitivity = "public" }'),
+        ("directory.toml", "[users.eve]", 'email = "dora@acme.example"\n[users.eve]'),
+    ],
+    ids=["policies", "catalog", "directory"],
+)
+def test_promise_4_an_approval_ends_with_the_rules_it_was_given_under(
+    folder: Path, path: str, old: str, new: str
+) -> None:
     with opened(folder) as session:
         approval_id = granted(session)
-    edit(folder, "policies/desk.cedar", "Page 9 is closed.", "Page 9 is shut.")
+    edit(folder, path, old, new)
     with opened(folder) as session:
         again = ask(session)
         assert noted(again) == "approval-under-other-rules"

@@ -371,6 +371,31 @@ def test_promise_5_a_tool_that_says_it_failed_is_not_in_doubt(tmp_path: Path) ->
         assert session.check("put.none", PUT).allowed
 
 
+@pytest.mark.parametrize("error", [TimeoutError("no answer after the last byte"), ConnectionResetError("gone")])
+@pytest.mark.parametrize(
+    ("tool", "doubted"), [("put.none", True), ("put.key", False), ("put.safe", False)], ids=["none", "key", "safe"]
+)
+def test_promise_5_a_connection_that_broke_leaves_a_call_that_must_not_run_twice_in_doubt(
+    tmp_path: Path, error: OSError, tool: str, doubted: bool
+) -> None:
+    folder = make_world(tmp_path)
+
+    def run(**args: object) -> None:
+        raise error
+
+    with opened(folder) as session:
+        with pytest.raises(type(error)):
+            session.call(tool, PUT, run=run)
+        assert session.label.tainted
+    assert verify_folder(folder / LOGS).state is State.SOUND
+    with opened(folder, conversation="c-2") as session:
+        assert session.check(tool, PUT).allowed is not doubted
+    if doubted:
+        assert reconcile(folder, decisions(folder, tool)[0].id)[0] == 0
+        with opened(folder, conversation="c-3") as session:
+            assert session.check(tool, PUT).allowed
+
+
 @pytest.mark.parametrize("use_async", [False, True], ids=["sync", "async"])
 def test_promise_5_what_could_not_be_recorded_is_in_doubt_at_once(tmp_path: Path, use_async: bool) -> None:
     """The store comes back while the process lives on: the call that ran is blocked all the same."""

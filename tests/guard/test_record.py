@@ -91,3 +91,21 @@ def test_whatever_a_tool_returns_is_labelled_and_recorded(tmp_path: Path, value:
     with LogReader.open(next((folder / LOGS).glob("log-*.db"))) as reader:
         assert not reader.verify().problems
         assert not reader.verify().unknown
+
+
+def test_a_delegated_session_ends_with_the_one_that_delegated_it(tmp_path: Path) -> None:
+    with opened(make_world(tmp_path)) as session:
+        child = session.delegate("helper")
+        grandchild = child.delegate("scout")
+    for ended in (child, grandchild):
+        with pytest.raises(Denied, match="closed"):
+            ended.call("page.read", {"id": "1"}, run=Tool().run)
+
+
+def test_a_call_too_large_for_a_card_is_denied_with_its_own_reason_and_recorded_in_its_session(tmp_path: Path) -> None:
+    folder = make_world(tmp_path)
+    with opened(folder) as session, pytest.raises(Denied, match="too large"):
+        session.call("mail.send", {**MAIL, "body": "x" * 70_000}, run=Tool().run)
+    (decision,) = decisions(folder)
+    assert decision.session
+    assert [reason["code"] for reason in decision.body["reasons"]] == ["too-large-to-approve"]

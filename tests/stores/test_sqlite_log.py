@@ -263,6 +263,21 @@ def test_a_full_disk_breaks_the_log_until_it_is_opened_again(tmp_path: Path) -> 
         sound(again)
 
 
+def test_a_log_that_could_not_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A lock without its log would look as if a log had been removed."""
+    given: list[bytes] = []
+
+    def entropy(count: int, /) -> bytes:
+        if given:
+            raise OSError("no more")
+        given.append(bytes(count))
+        return given[0]
+
+    with pytest.raises(StoreError, match="no log can be made"):
+        SqliteLog.open(tmp_path, build="test", tenant="acme", env="test", clock=clock, entropy=entropy)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_everybody_waiting_hears_of_a_failure(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log._db.execute(f"PRAGMA max_page_count = {log._db.execute('PRAGMA page_count').fetchone()[0] + 20}")

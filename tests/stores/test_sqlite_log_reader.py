@@ -321,3 +321,19 @@ def test_questions_that_have_no_answer_say_so(readers: list[LogReader]) -> None:
     assert "audit show" in caught.value.hint
     with pytest.raises(UsageError, match="belongs to no decision"):
         why(readers, _first(readers, EventKind.POLICY_ACTIVATED))
+
+
+def test_the_latest_events_are_read_without_the_others(tmp_path: Path) -> None:
+    """A log may hold millions; looking at its end must not read it all."""
+    for _ in range(2):
+        with open_log(tmp_path) as log, open_log(tmp_path) as other:
+            for one in (log, other):
+                one.append([draft("s") for _ in range(20)], Durability.BUFFERED)
+    readers = [LogReader.open(path) for path in list_logs(tmp_path)]
+    every = list(timeline(readers))
+    for last in (1, 7, 1000):
+        seen = list(timeline(readers, last=last))
+        assert seen[-last:] == every[-last:]
+        assert len(seen) <= last * len(readers)
+    for reader in readers:
+        reader.close()

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -120,6 +120,35 @@ def test_processes_that_make_the_file_together_make_one_file(path: Path) -> None
     code = "import sys; from bailiwick.stores.sqlite_state import SqliteState; SqliteState.open(sys.argv[1]).close()"
     makers = [subprocess.Popen([sys.executable, "-c", code, str(path)], stderr=subprocess.PIPE) for _ in range(4)]
     assert [(maker.communicate(timeout=60)[1], maker.returncode) for maker in makers] == [(b"", 0)] * 4
+
+
+def _removed(path: Path) -> None:
+    path.unlink()
+
+
+def _renamed(path: Path) -> None:
+    path.rename(path.with_name("elsewhere.db"))
+
+
+def _restored(path: Path) -> None:
+    """A backup, put back under a running process."""
+    backup = path.with_name("backup.db")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    backup.replace(path)
+
+
+@pytest.mark.parametrize("happens", [_removed, _renamed, _restored])
+def test_a_file_that_lost_its_name_is_not_used_any_more(
+    store: SqliteState, path: Path, happens: Callable[[Path], None]
+) -> None:
+    """Else two processes could each use the same approval, in files of which each knows one."""
+    old = granted()
+    store.save(requested())
+    happens(path)
+    for use in (lambda: store.compare_and_set(old, consume(old)), lambda: store.in_doubt(EFFECT)):
+        with pytest.raises(StoreError, match="removed or replaced"):
+            use()
 
 
 def test_a_forked_child_must_open_its_own(store: SqliteState) -> None:

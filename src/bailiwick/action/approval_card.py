@@ -14,10 +14,19 @@ from bailiwick.model.call import Action, Authority
 from bailiwick.model.canonical import Json, canonical, parse, thaw
 from bailiwick.model.decision import Decision
 
-__all__ = ["MAX_CARD_BYTES", "card_arguments", "card_text", "draw_card"]
+__all__ = ["MAX_CARD_BYTES", "card_arguments", "card_text", "draw_card", "visible"]
 
 MAX_CARD_BYTES = 64 * 1024
+MAX_MARKS = 4
+"""Combining marks in a row; more of them pile up over the lines above and below."""
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_MARKS = frozenset({"Mn", "Me"})
+_BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
+"""Letters and marks that show nothing (Unicode's Default_Ignorable_Code_Point beyond Cf, and the empty Braille
+cell)."""
 
 
 def draw_card(authority: Authority, action: Action, decision: Decision, levels: tuple[str, ...]) -> bytes:
@@ -96,7 +105,7 @@ def _lines(value: Json, indent: str) -> list[str]:
     if isinstance(value, dict):
         out: list[str] = []
         for name, item in value.items():
-            out += _item(f"{_safe(name)}:", item, indent)
+            out += _item(f"{visible(name)}:", item, indent)
         return out
     if isinstance(value, list):
         out = []
@@ -104,7 +113,7 @@ def _lines(value: Json, indent: str) -> list[str]:
             out += _item("-", item, indent)
         return out
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-    return [f"{indent}{_safe(line)}" for line in text.split("\n")]
+    return [f"{indent}{visible(line)}" for line in text.split("\n")]
 
 
 def _item(head: str, value: Json, indent: str) -> list[str]:
@@ -114,7 +123,16 @@ def _item(head: str, value: Json, indent: str) -> list[str]:
     return [f"{indent}{head} {first}", *(f"{indent}  | {line}" for line in more)]
 
 
-def _safe(text: str) -> str:
-    return "".join(
-        char if char == "\t" or unicodedata.category(char) not in _UNSAFE else f"\\u{{{ord(char):x}}}" for char in text
-    )
+def visible(text: str) -> str:
+    """`text` for one line of a terminal: whatever shows nothing, moves the cursor, changes the direction or looks like
+    a space and is none is written as `\\u{…}`; tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    out: list[str] = []
+    marks = 0
+    for char in text:
+        kind = unicodedata.category(char)
+        marks = marks + 1 if kind in _MARKS else 0
+        plain = char in " \t" or not (kind in _UNSAFE or kind == "Zs" or char in _BLANK or marks > MAX_MARKS)
+        out.append(char if plain else f"\\u{{{ord(char):x}}}")
+    return "".join(out)

@@ -5,19 +5,20 @@
         session.prompt(text)
         agent.invoke({"messages": [("user", text)]})
 
-- A tool call is decided with the tool's own defaults filled in, and runs with arguments rebuilt from the decided bytes.
+- A tool call is decided as the tool will get it: with the tool's own defaults filled in, and with what its schema makes
+  of each argument. It runs with arguments rebuilt from the decided bytes.
 - A denial is a tool error that the model reads; the run goes on.
 - Everything that the model is about to read is compared with what the session knows; the unknown taints it. So pass the
   user's words to `session.prompt` and the system prompt to `guard.langchain(instructions=...)`.
-- INVARIANT: nothing stands between the guard and the tool. A middleware listed after it could change what was decided
-  or
-  run it again, so the guard refuses to work anywhere but last (it sees what its handler is).
+- INVARIANT: nothing stands between the guard and the tool, nor between it and the model. A middleware listed after it
+  could change what was decided, run it again, or show the model what the session does not know of; so the guard
+  refuses to work anywhere but last (it sees what its handler is).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from bailiwick.errors import ApprovalPending, MissingExtra, Refused, UsageError
@@ -31,16 +32,18 @@ try:
     from langgraph.errors import GraphBubbleUp
     from langgraph.prebuilt.tool_node import ToolCallRequest
     from langgraph.types import Command
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import PydanticSerializationError
 except ImportError as error:
     raise MissingExtra(feature="the LangChain adapter", extra="langchain") from error
 
 __all__ = ["GuardMiddleware"]
 
 ToolResult = ToolMessage | Command[Any]
-"""What a tool call gives back in LangChain."""
+"""What a tool call gives back in LangChain; a tool may also return a list of them."""
 
 _TOOL_HANDLERS = frozenset({"ToolNode._run_one.<locals>.execute", "ToolNode._arun_one.<locals>.execute"})
+_MODEL_HANDLERS = frozenset({"create_agent.<locals>._execute_model_sync", "create_agent.<locals>._execute_model_async"})
 
 
 class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -63,7 +66,8 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]) -> ToolResult:
         """Decide, run, record."""
-        _must_be_innermost(handler)
+        _must_be_innermost(handler, _TOOL_HANDLERS)
+        _must_be_its_tool(request)
         session = self._bound_session(request.tool_call["name"])
         try:
             permit = session.enter(request.tool_call["name"], _bound_arguments(request))
@@ -92,7 +96,8 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
     ) -> ToolResult:
         """`wrap_tool_call` for `ainvoke` and `astream`."""
-        _must_be_innermost(handler)
+        _must_be_innermost(handler, _TOOL_HANDLERS)
+        _must_be_its_tool(request)
         session = self._bound_session(request.tool_call["name"])
         try:
             permit = await session.aenter(request.tool_call["name"], _bound_arguments(request))
@@ -123,6 +128,7 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Label what the model reads and what it writes."""
+        _must_be_innermost(handler, _MODEL_HANDLERS)
         session = self._before_model(request)
         return self._after_model(session, handler(request))
 
@@ -130,6 +136,7 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """`wrap_model_call` for `ainvoke` and `astream`."""
+        _must_be_innermost(handler, _MODEL_HANDLERS)
         session = self._before_model(request)
         return self._after_model(session, await handler(request))
 
@@ -148,7 +155,7 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
                 session.instructions_once(text)
             else:
                 session.model_input([text])
-        session.model_input([_text(message) for message in request.messages])
+        session.model_input([text for message in request.messages for text in _read(message)])
         return session
 
     def _after_model(self, session: Session, response: ModelResponse[Any]) -> ModelResponse[Any]:
@@ -165,35 +172,89 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
         return session
 
 
-def _must_be_innermost(handler: object) -> None:
-    if getattr(handler, "__qualname__", "") not in _TOOL_HANDLERS:
+def _must_be_innermost(handler: object, handlers: frozenset[str]) -> None:
+    if getattr(handler, "__qualname__", "") not in handlers:
+        what = "tools" if handlers is _TOOL_HANDLERS else "model"
         raise UsageError(
-            "the guard is not the innermost middleware: another one stands between it and the tools",
+            f"the guard is not the innermost middleware: another one stands between it and the {what}",
             hint="list guard.langchain() last in middleware=[...]; an untested LangGraph version looks the same",
+        )
+
+
+def _must_be_its_tool(request: ToolCallRequest) -> None:
+    if request.tool is not None and request.tool.name != request.tool_call["name"]:
+        raise UsageError(
+            f"the call names {request.tool_call['name']}, but another middleware gave it the tool {request.tool.name}",
+            hint="let a middleware change the name of a call together with its tool",
         )
 
 
 def _bound_arguments(request: ToolCallRequest) -> dict[str, object]:
     """The arguments as the tool will see them: what the model gave, and the tool's own defaults for the rest."""
     args: dict[str, object] = dict(request.tool_call["args"])
-    schema = request.tool.tool_call_schema if request.tool is not None else None
+    if request.tool is None:
+        return args
+    schema = request.tool.tool_call_schema
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         for name, field in schema.model_fields.items():
             if name not in args and not field.is_required():
                 args[name] = field.get_default(call_default_factory=True, validated_data={})
+    # The whole schema holds the tool's own validators, but takes nothing where LangChain adds arguments itself.
+    args.update(_coerced((request.tool.args_schema, schema), args))
     return args
+
+
+def _coerced(schemas: Iterable[object], args: Mapping[str, object]) -> dict[str, object]:
+    """Those of `args` of which the tool's schema makes something else: for a tool that takes a number, "9 ", "09" and
+    "9.0" are all 9, and a rule on 9 must see it. Nothing if the tool will refuse them, or takes what is no JSON."""
+    for schema in schemas:
+        if isinstance(schema, type) and issubclass(schema, BaseModel):
+            try:
+                taken = schema.model_validate(dict(args)).model_dump(mode="json", by_alias=True)
+            except (ValidationError, PydanticSerializationError):
+                continue
+            return {name: taken[name] for name in args.keys() & taken.keys() if not _same(args[name], taken[name])}
+    return {}
+
+
+def _same(given: object, taken: object) -> bool:
+    """Whether both are the same JSON value; 1 and 1.0 are, 1 and true are not."""
+    if isinstance(given, Mapping) and isinstance(taken, Mapping):
+        return given.keys() == taken.keys() and all(_same(given[name], taken[name]) for name in given)
+    if isinstance(given, list | tuple) and isinstance(taken, list | tuple):
+        return len(given) == len(taken) and all(map(_same, given, taken))
+    return isinstance(given, bool) is isinstance(taken, bool) and given == taken
 
 
 def _with_arguments(request: ToolCallRequest, args: dict[str, Any]) -> ToolCallRequest:
     return request.override(tool_call={**request.tool_call, "args": args})
 
 
-def _texts(result: ToolResult) -> list[str]:
+def _messages(result: ToolResult | list[ToolResult]) -> list[BaseMessage]:
+    """The messages of a result that reach the model."""
+    if isinstance(result, list):
+        return [message for each in result for message in _messages(each)]
     if isinstance(result, ToolMessage):
-        return [_text(result)]
+        return [result]
     update = result.update
     messages = update.get("messages", []) if isinstance(update, Mapping) else []
-    return [_text(message) for message in messages if isinstance(message, BaseMessage)]
+    return [message for message in messages if isinstance(message, BaseMessage)]
+
+
+def _said(message: BaseMessage) -> str:
+    """What a tool's message says, without the blocks it is wrapped in: the catalog speaks of the fields of a result.
+    What is no text (an image, a file) is written so that it is no field of anything."""
+    if isinstance(message.content, str):
+        return message.content
+    return "\n".join(map(_block, message.content))
+
+
+def _block(block: str | dict[str, Any]) -> str:
+    if isinstance(block, str):
+        return block
+    if block.get("type") == "text" and isinstance(block.get("text"), str):
+        return str(block["text"])
+    return f"[{block.get('type')}] {json.dumps(block, sort_keys=True, default=str)}"
 
 
 def _failed(result: ToolResult) -> bool:
@@ -201,7 +262,7 @@ def _failed(result: ToolResult) -> bool:
 
 
 def _record(session: Session, permit: Permit, result: ToolResult) -> None:
-    text = "\n".join(_texts(result))
+    text = "\n".join(map(_said, _messages(result)))
     if _failed(result):
         session.failed(permit, text)
     else:
@@ -210,7 +271,7 @@ def _record(session: Session, permit: Permit, result: ToolResult) -> None:
 
 
 async def _arecord(session: Session, permit: Permit, result: ToolResult) -> None:
-    text = "\n".join(_texts(result))
+    text = "\n".join(map(_said, _messages(result)))
     if _failed(result):
         await session.afailed(permit, text)
     else:
@@ -219,16 +280,26 @@ async def _arecord(session: Session, permit: Permit, result: ToolResult) -> None
 
 
 def _vouch(session: Session, result: ToolResult) -> None:
-    for text in _texts(result):
-        session.vouch(text)
+    for message in _messages(result):
+        for text in _read(message):
+            session.vouch(text)
 
 
 def _refusal(session: Session, request: ToolCallRequest, refused: Refused) -> ToolMessage:
     word = "PENDING_APPROVAL" if isinstance(refused, ApprovalPending) else "DENIED"
     name = request.tool_call["name"]
     content = f"{word} {name}: {refused} [{refused.event_id or 'not recorded'}]"
-    session.vouch(content)
-    return ToolMessage(content=content, name=name, tool_call_id=request.tool_call["id"], status="error")
+    told = ToolMessage(content=content, name=name, tool_call_id=request.tool_call["id"], status="error")
+    for text in _read(told):
+        session.vouch(text)
+    return told
+
+
+def _read(message: BaseMessage) -> list[str]:
+    """What a model reads of a message: its text, and the name of whoever is said to speak (a person may choose hers).
+    The agent's own name is the developer's."""
+    named = message.name if message.name and not isinstance(message, AIMessage) else None
+    return [_text(message)] if named is None else [_text(message), named]
 
 
 def _text(message: BaseMessage) -> str:

@@ -6,12 +6,13 @@ INVARIANT: an outcome follows an allow with its permit, once; a permit stands in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bailiwick.model.decision import Outcome
 from bailiwick.model.event import Event, EventKind
+from bailiwick.model.tool import Idempotency
 
-__all__ = ["ENDS", "Relations", "Unknown"]
+__all__ = ["ENDS", "Relations", "Unknown", "settles"]
 
 ENDS = frozenset(
     {EventKind.ACTION_COMPLETED, EventKind.ACTION_FAILED, EventKind.ACTION_CANCELLED, EventKind.ACTION_EXPIRED}
@@ -19,15 +20,24 @@ ENDS = frozenset(
 """What the guard records when a permitted call is over."""
 
 
+def settles(end: EventKind, idempotency: object) -> bool:
+    """Whether this end (one of ENDS) says what became of a call whose decision recorded this `idempotency`. A run that
+    was given up may have happened all the same; that matters unless it may freely happen again."""
+    return end is not EventKind.ACTION_CANCELLED or idempotency == Idempotency.SAFE.value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """A permitted call without a recorded outcome: it is running, or it may have run. `seq` is its decision's."""
+    """A permitted call of which no record says what became of it: it is running, or it may have run. `seq` is its
+    decision's; `given_up` is true iff the log records that nobody waited for it to end."""
 
     log: str
     seq: int
     decision: str
     permit: str
     tool: str
+    idempotency: str
+    given_up: bool = False
 
 
 @dataclass(slots=True)
@@ -40,6 +50,7 @@ class Relations:
     _permits: dict[str, str] = field(default_factory=dict)
     _open: dict[str, Unknown] = field(default_factory=dict)
     _ended: dict[str, str] = field(default_factory=dict)
+    _given_up: dict[str, Unknown] = field(default_factory=dict)
 
     def add(self, event: Event) -> Iterator[tuple[str, str]]:
         """Take the next event in. Yields (code, message) of what does not fit."""
@@ -54,8 +65,9 @@ class Relations:
             self.granted.add(str(body["approval"]))
 
     def unknown(self) -> tuple[Unknown, ...]:
-        """Permitted calls without an outcome, in the order of their decisions."""
-        return tuple(call for call in self._open.values() if call.decision not in self.reconciled)
+        """Permitted calls of unknown outcome, in the order of their decisions."""
+        calls = sorted((*self._open.values(), *self._given_up.values()), key=lambda call: call.seq)
+        return tuple(call for call in calls if call.decision not in self.reconciled)
 
     def _decision(self, event: Event) -> Iterator[tuple[str, str]]:
         permit = event.body.get("permit")
@@ -69,7 +81,12 @@ class Relations:
             yield "permit-twice", f"permit {permit} stands in {self._permits[permit]} and in {event.id}"
         self._permits[permit] = event.id
         self._open[event.id] = Unknown(
-            log=event.log, seq=event.seq, decision=event.id, permit=permit, tool=str(event.body["tool"])
+            log=event.log,
+            seq=event.seq,
+            decision=event.id,
+            permit=permit,
+            tool=str(event.body["tool"]),
+            idempotency=str(event.body.get("idempotency")),
         )
         approved = event.body["approved"]
         assert isinstance(approved, list)
@@ -86,6 +103,8 @@ class Relations:
         call = self._open.pop(decision, None)
         if call is not None:
             self._ended[decision] = call.permit
+            if not settles(event.kind, call.idempotency):
+                self._given_up[decision] = replace(call, given_up=True)
             if call.permit != permit:
                 yield "other-permit", f"{event.kind.value} of permit {permit}; {decision} handed out {call.permit}"
         elif decision in self._ended:

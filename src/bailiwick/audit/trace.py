@@ -72,10 +72,19 @@ class Why:
 
 
 def timeline(
-    readers: Sequence[EventReader], *, session: str | None = None, kinds: Collection[EventKind] | None = None
+    readers: Sequence[EventReader],
+    *,
+    session: str | None = None,
+    kinds: Collection[EventKind] | None = None,
+    last: int | None = None,
 ) -> Iterator[Event]:
-    """Events of all logs, merged by time; within a log they keep its order."""
-    return heapq.merge(*(reader.events(session=session, kinds=kinds) for reader in readers), key=_when)
+    """Events of all logs, merged by time; within a log they keep its order. `last`: none but the last so many records
+    of each log are looked at."""
+    after = [-1 if last is None else max(-1, reader.head()[0] - last - 1) for reader in readers]
+    found = (
+        reader.events(after_seq=seq, session=session, kinds=kinds) for reader, seq in zip(readers, after, strict=True)
+    )
+    return heapq.merge(*found, key=_when)
 
 
 def _when(event: Event) -> tuple[int, str, int]:

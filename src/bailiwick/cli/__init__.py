@@ -6,7 +6,10 @@ usage, unreadable files, a missing extra).
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -15,7 +18,7 @@ from bailiwick.cli.audit import audit
 from bailiwick.cli.check import check, explain
 from bailiwick.cli.demo import demo
 from bailiwick.cli.output import fail
-from bailiwick.errors import BailiwickError
+from bailiwick.errors import BailiwickError, StoreError, UsageError, Where
 
 __all__ = ["cli", "main"]
 
@@ -41,15 +44,31 @@ for command in (demo, check, explain, approvals, audit):
 
 def main() -> None:
     """Entry point: turns every error that a person meets into what, where and what to do."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter still gets the rest
     try:
-        cli(standalone_mode=False)
+        _all_text(sys.argv)
+        # Outside its standalone mode click returns the code of an `Exit`, and None where a verb just ended.
+        sys.exit(cli(standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(130)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except BailiwickError as error:
         fail(error)
         sys.exit(2)
+    except OSError as error:
+        # Where nothing nearer knew better what it means: a folder that cannot be made, a full disk under stdout.
+        where = Where(file=os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+        hint = "check that it exists, who may use it, and whether the disk is full"
+        fail(StoreError(f"the system refused: {error.strerror or error}", hint=hint, where=where))
+        sys.exit(2)
+
+
+def _all_text(arguments: Sequence[str]) -> None:
+    """Raises UsageError for bytes that are no text: nothing that bailiwick keeps can be named by them."""
+    for argument in arguments:
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            raise UsageError(f"an argument is not UTF-8: {argument!r}", hint="type it, or set the locale to UTF-8")

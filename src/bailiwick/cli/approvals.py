@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from bailiwick.action.approval_card import card_text
 from bailiwick.action.approvals import Approval, ApprovalStatus
-from bailiwick.cli.output import JSON_OPTION, console, print_json, table, when
+from bailiwick.cli.output import JSON_OPTION, console, print_json, shown, table, when
 from bailiwick.errors import UsageError
 from bailiwick.guard.approving import Answer, answer
 from bailiwick.model.canonical import parse
@@ -94,11 +94,11 @@ def show(approval_id: str, folder: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(_json(found, now_ms))
         return
-    console().print(f"[bold]{escape(found.id)}[/] is {found.status_at(now_ms).value}, expires {when(found.expires_ms)}")
+    console().print(f"[bold]{shown(found.id)}[/] is {found.status_at(now_ms).value}, expires {when(found.expires_ms)}")
     console().print(escape(card_text(found.card)), soft_wrap=True)
     for vote in found.votes:
         word = "granted" if vote.granted else "denied"
-        console().print(f"{escape(vote.approver)} {word} {escape(vote.gate)} at {when(vote.at_ms)}")
+        console().print(f"{shown(vote.approver)} {word} {shown(vote.gate)} at {when(vote.at_ms)}")
 
 
 @approvals.command()
@@ -133,12 +133,12 @@ def _answer(
         if as_json:
             print_json({"counted": False, "code": counted.code, "message": counted.message, "hint": counted.hint})
         else:
-            console().print(f"[red]refused[/]: {escape(counted.message)} {escape(counted.hint)}", soft_wrap=True)
+            console().print(f"[red]refused[/]: {shown(counted.message)} {shown(counted.hint)}", soft_wrap=True)
         raise click.exceptions.Exit(1)
     if as_json:
         print_json({"counted": True, **_json(counted, time.time_ns() // 1_000_000)})
         return
-    console().print(f"{escape(counted.id)} is [bold]{counted.status.value}[/]")
+    console().print(f"{shown(counted.id)} is [bold]{counted.status.value}[/]")
 
 
 def os_user() -> str:

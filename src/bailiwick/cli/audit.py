@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from bailiwick.action.ports import Resolution
 from bailiwick.audit.log import EventReader
@@ -18,15 +18,14 @@ from bailiwick.audit.trace import show as trace_show
 from bailiwick.audit.trace import why as trace_why
 from bailiwick.cli.approvals import DIR_OPTION, os_user
 from bailiwick.cli.audit_why import Content, decision_lines, event_row, why_json, why_lines
-from bailiwick.cli.output import FOLDER, JSON_OPTION, console, print_json, table
+from bailiwick.cli.output import FOLDER, JSON_OPTION, console, print_json, shown, shown_text, table
 from bailiwick.errors import UsageError
 from bailiwick.guard.reconciling import Finding, reconcile
 from bailiwick.model.event import Event
 from bailiwick.project import Guard, find_project
 from bailiwick.project.guard import LOG_FOLDER
-from bailiwick.project.load import PROJECT_FILE
-from bailiwick.project.settings import read_settings
-from bailiwick.stores.log_file import list_logs
+from bailiwick.project.load import PROJECT_FILE, load_settings
+from bailiwick.stores.log_file import is_held, list_logs, log_path
 from bailiwick.stores.log_reader import LogReader, verify_folder
 
 __all__ = ["audit", "text_of"]
@@ -70,29 +69,30 @@ def verify_(folder: Path | None, expected: tuple[str, ...], as_json: bool) -> No
 @click.argument("event_id", required=False)
 @DIR_OPTION
 @click.option("--session", help="Only this session: any part of its key.")
-@click.option("--last", default=40, show_default=True, help="So many of the latest events.")
+@click.option("--last", type=click.IntRange(min=1), default=40, show_default=True, help="So many of the latest events.")
 @JSON_OPTION
 def show_(event_id: str | None, folder: Path | None, session: str | None, last: int, as_json: bool) -> None:
     """Show one event with its contents, or the latest events."""
     with _readers(folder) as readers:
         if event_id is None:
-            events = [event for event in timeline(readers) if session is None or session in event.session][-last:]
+            every = timeline(readers, last=last if session is None else None)
+            events = deque((event for event in every if session is None or session in event.session), maxlen=last)
             if as_json:
                 print_json([_event_json(event) for event in events])
             else:
                 console().print(table(("time", "id", "kind", "what", "outcome"), map(event_row, events)))
             return
-        shown = trace_show(readers, event_id)
+        found = trace_show(readers, event_id)
     if as_json:
-        texts = {role: _text(data) for role, data in shown.contents.items()}
-        related = [_event_json(event) for event in shown.related]
-        print_json({**_event_json(shown.event), "contents": texts, "related": related})
+        texts = {role: _text(data) for role, data in found.contents.items()}
+        related = [_event_json(event) for event in found.related]
+        print_json({**_event_json(found.event), "contents": texts, "related": related})
         return
-    console().print_json(data=_event_json(shown.event))
-    for role, data in shown.contents.items():
-        console().print(f"[bold]{escape(role)}[/]: {escape(_text(data))}", soft_wrap=True)
-    for event in shown.related:
-        console().print(f"related: {escape(' '.join(event_row(event)))}", soft_wrap=True)
+    console().print_json(data=_event_json(found.event), ensure_ascii=True)
+    for role, data in found.contents.items():
+        console().print(f"[bold]{shown(role)}[/]: {shown_text(_text(data))}", soft_wrap=True)
+    for event in found.related:
+        console().print(f"related: {shown(' '.join(event_row(event)))}", soft_wrap=True)
 
 
 @audit.command("why")
@@ -112,7 +112,7 @@ def why_(event_id: str, folder: Path | None, as_json: bool) -> None:
         ]
     lines += [f"  then {' '.join(event_row(event))}" for event in trace.related]
     for line in lines:
-        console().print(escape(line), soft_wrap=True)
+        console().print(shown(line), soft_wrap=True)
 
 
 @audit.command("reconcile")
@@ -135,7 +135,14 @@ def reconcile_(event_id: str, resolution: str | None, by: str, note: str, folder
             raise UsageError(f"there is no user {by!r} in directory.toml", hint="name who looked")
         with _readers(path) as readers:
             _reader, event = find(readers, event_id)
-        unknown = {call.decision for call in verify_folder(path_of_logs(path)).unknown}
+        logs = path_of_logs(path)
+        unknown = {
+            call.decision
+            for call in verify_folder(logs).unknown
+            if call.log == guard.log.log_id or not is_held(log_path(logs, call.log))  # else it is running just now
+        }
+        # A run that was given up has its outcome in the log (cancelled), and may have run all the same.
+        unknown |= {row.decision_event for row in guard.in_doubt()}
         if event.id not in unknown:
             raise UsageError(f"the outcome of {event.id} is not in doubt", hint="see `bailiwick audit verify`")
         found = Finding(decision=event, resolution=Resolution(resolution), by=by, os_user=os_user(), note=note)
@@ -155,8 +162,7 @@ def text_of(readers: Sequence[EventReader]) -> Content:
 
 def path_of_logs(project: Path) -> Path:
     """Where a project folder keeps its logs, read from bailiwick.toml alone."""
-    settings = read_settings(PROJECT_FILE, (project / PROJECT_FILE).read_text(encoding="utf-8"))
-    return project / settings.state_path / LOG_FOLDER
+    return project / load_settings(project).state_path / LOG_FOLDER
 
 
 def _log_folder(folder: Path | None) -> Path:
@@ -188,11 +194,11 @@ def _print_report(report: FolderReport) -> None:
     out = console()
     for one in report.logs:
         out.print(
-            f"[{_STYLE[one.state]}]{one.state.value:<11}[/] {escape(one.log)}: {one.head[0]} records", soft_wrap=True
+            f"[{_STYLE[one.state]}]{one.state.value:<11}[/] {shown(one.log)}: {one.head[0]} records", soft_wrap=True
         )
-        out.print(f"            head {escape(one.log)}={one.head[0]}:{one.head[1]}", soft_wrap=True)
+        out.print(f"            head {shown(one.log)}={one.head[0]}:{one.head[1]}", soft_wrap=True)
         if one.unreadable:
-            out.print(f"            {escape(one.unreadable)}", soft_wrap=True)
+            out.print(f"            {shown(one.unreadable)}", soft_wrap=True)
         for problem in one.problems:
             _print_problem(problem, "bold red")
         if one.more:
@@ -205,8 +211,8 @@ def _print_report(report: FolderReport) -> None:
         _print_problem(problem, "bold red" if problem in report.problems else "yellow")
     for call in report.unknown:
         out.print(
-            f"[yellow]unknown[/]     {escape(call.tool)} may have run: decision {escape(call.decision)} has no outcome "
-            f"(record {call.seq} of {escape(call.log)})",
+            f"[yellow]unknown[/]     {shown(call.tool)} may have run: decision {shown(call.decision)} "
+            f"{'was given up' if call.given_up else 'has no outcome'} (record {call.seq} of {shown(call.log)})",
             soft_wrap=True,
         )
     total = sum(one.head[0] for one in report.logs)
@@ -220,7 +226,7 @@ def _print_problem(problem: Problem, style: str) -> None:
     where = "" if problem.seq is None else f"record {problem.seq} "
     event = f"({problem.event}) " if problem.event else ""
     console().print(
-        f"            [{style}]{escape(where + event)}[/]{escape(problem.message)} \\[{problem.code}]", soft_wrap=True
+        f"            [{style}]{shown(where + event)}[/]{shown(problem.message)} \\[{problem.code}]", soft_wrap=True
     )
 
 

@@ -111,7 +111,7 @@ def event_row(event: Event) -> tuple[str, ...]:
     """Time, id, kind, what it is about, outcome."""
     body = event.body
     what = body.get("tool") or body.get("source") or body.get("approval") or body.get("agent") or ""
-    outcome = body.get("outcome") or body.get("code") or ""
+    outcome = body.get("outcome") or body.get("as") or body.get("code") or ""
     return event_time(event), event.id, event.kind.value, str(what), str(outcome)
 
 

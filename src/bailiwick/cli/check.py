@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from bailiwick.cli.output import (
     FOLDER,
@@ -20,6 +19,7 @@ from bailiwick.cli.output import (
     findings,
     outcome_style,
     print_json,
+    shown,
 )
 from bailiwick.errors import ProjectError
 from bailiwick.guard.opening import OpenRequest
@@ -49,7 +49,7 @@ def check(folder: Path | None, as_json: bool) -> None:
             print_json({"ok": False, "findings": [finding_json(finding) for finding in error.findings]})
         else:
             findings(error.findings)
-            console().print(f"[bold red]{len(error.findings)} error(s)[/] in {escape(str(path))}")
+            console().print(f"[bold red]{len(error.findings)} error(s)[/] in {shown(str(path))}")
         raise click.exceptions.Exit(1) from None
     planes = project.planes
     summary: dict[str, Any] = {
@@ -111,9 +111,9 @@ def explain(
         print_json(decision_json(decision))
         return
     head, *rest = decision.explain().splitlines()
-    console().print(f"[bold {outcome_style(decision.outcome)}]{escape(head)}[/]")
+    console().print(f"[bold {outcome_style(decision.outcome)}]{shown(head)}[/]")
     for line in rest:
-        console().print(escape(line), soft_wrap=True)
+        console().print(shown(line), soft_wrap=True)
 
 
 def _arguments(text: str) -> dict[str, object]:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 
 import bailiwick
-from bailiwick.cli.output import JSON_OPTION, console, print_json
+from bailiwick.cli.output import JSON_OPTION, console, print_json, shown
 from bailiwick.errors import MissingExtra, UsageError
 from bailiwick.project import Guard
 
@@ -48,7 +47,7 @@ def demo(folder: Path | None, auto_approve: bool, model_name: str | None, smtp_p
     target = _prepare(folder)
     scenes = _load_scenes(target)
     out = console(stderr=as_json)
-    out.print(f"[bold]bailiwick demo[/], left in {escape(str(target))}", soft_wrap=True)
+    out.print(f"[bold]bailiwick demo[/], left in {shown(str(target))}", soft_wrap=True)
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not auto_approve and not as_json
     started = time.monotonic()
     with out.status("building the desk: 3 000 customers, 40 articles, a mail server ..."):
@@ -64,12 +63,10 @@ def demo(folder: Path | None, auto_approve: bool, model_name: str | None, smtp_p
         print_json({"dir": str(target), "ok": not failed, "lines": [asdict(result) for result in results]})
     out.print()
     out.print(f"{len(results) - len(failed)} of {len(results)} as expected, {time.monotonic() - started:.0f} s")
-    out.print(
-        f"everything is in {escape(str(target))}: mailbox.mbox, drafts/, .bailiwick/log/; now try", soft_wrap=True
-    )
-    out.print(f"  bailiwick audit verify {escape(str(target))}", soft_wrap=True)
+    out.print(f"everything is in {shown(str(target))}: mailbox.mbox, drafts/, .bailiwick/log/; now try", soft_wrap=True)
+    out.print(f"  bailiwick audit verify {shown(str(target))}", soft_wrap=True)
     if stage.look_up:
-        out.print(f"  bailiwick audit why {stage.look_up} --dir {escape(str(target))}", soft_wrap=True)
+        out.print(f"  bailiwick audit why {stage.look_up} --dir {shown(str(target))}", soft_wrap=True)
     if failed:
         raise click.exceptions.Exit(1)
 

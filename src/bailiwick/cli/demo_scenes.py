@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.memory import InMemorySaver
 from rich.console import Console
-from rich.markup import escape
 
 from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.audit.trace import reasons, why
@@ -20,6 +19,7 @@ from bailiwick.cli.approvals import os_user
 from bailiwick.cli.audit import text_of
 from bailiwick.cli.audit_why import why_lines
 from bailiwick.cli.demo_text import flip_one_byte
+from bailiwick.cli.output import shown
 from bailiwick.errors import Denied, UsageError
 from bailiwick.guard.approving import Answer, answer
 from bailiwick.guard.session import Session
@@ -86,7 +86,7 @@ class Stage:
         """Begin the next scene."""
         self.scene += 1
         self.out.print()
-        self.out.print(f"[bold]{self.scene}. {escape(text)}[/]")
+        self.out.print(f"[bold]{self.scene}. {shown(text)}[/]")
 
     def line(self, what: str, outcome: str, reason: str, event: str, expected: str) -> None:
         """Print and keep a line. With a real model nothing is expected: it may not do what it was asked."""
@@ -96,13 +96,13 @@ class Stage:
         )
         mark = "" if good else f" [bold red](expected {expected})[/]"
         style = _STYLE.get(outcome, "cyan")
-        self.out.print(f"  [{style}]{outcome:<14}[/] {escape(what)}{mark}", soft_wrap=True)
-        self.out.print(f"  {'':<14} {escape(reason)}", soft_wrap=True)
-        self.out.print(f"  {'':<14} [dim]{escape(event)}[/]", soft_wrap=True)
+        self.out.print(f"  [{style}]{outcome:<14}[/] {shown(what)}{mark}", soft_wrap=True)
+        self.out.print(f"  {'':<14} {shown(reason)}", soft_wrap=True)
+        self.out.print(f"  {'':<14} [dim]{shown(event)}[/]", soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say something that is no decision."""
-        self.out.print(f"  {'':<14} [dim]{escape(text)}[/]", soft_wrap=True)
+        self.out.print(f"  {'':<14} [dim]{shown(text)}[/]", soft_wrap=True)
 
     def model(self) -> BaseChatModel:
         return ObedientModel() if self.model_name is None else openai_compatible_model(self.model_name)
@@ -263,9 +263,9 @@ def _wait_for_approval(stage: Stage, guard: Guard, asked: Approval | None) -> No
         _approve(stage, guard, asked)
         return
     stage.note("now approve it as somebody else, in a second terminal:")
-    stage.out.print(f"  bailiwick approvals show {asked.id} --dir {escape(str(stage.folder))}", soft_wrap=True)
+    stage.out.print(f"  bailiwick approvals show {asked.id} --dir {shown(str(stage.folder))}", soft_wrap=True)
     stage.out.print(
-        f"  bailiwick approvals approve {asked.id} --as bob --dir {escape(str(stage.folder))}", soft_wrap=True
+        f"  bailiwick approvals approve {asked.id} --as bob --dir {shown(str(stage.folder))}", soft_wrap=True
     )
     now = asked
     with stage.out.status("waiting for the approval (Ctrl-C ends the demo) ..."):
@@ -318,7 +318,7 @@ def poisoned(stage: Stage, guard: Guard) -> None:
         trace = why([guard.log], sends[-1].id)
         lines = list(why_lines(trace, text_of([guard.log])))
         for text in lines[:SHOWN]:
-            stage.out.print(f"  {'':<14} {escape(text)}", soft_wrap=True)
+            stage.out.print(f"  {'':<14} {shown(text)}", soft_wrap=True)
         if len(lines) > SHOWN:
             stage.note(f"... and {len(lines) - SHOWN} more rows; bailiwick audit why shows all")
 

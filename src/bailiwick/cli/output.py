@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bailiwick.action.approval_card import visible
 from bailiwick.errors import BailiwickError, Finding, ProjectError
 from bailiwick.model.decision import Decision, Outcome
 
@@ -26,6 +27,8 @@ __all__ = [
     "findings",
     "outcome_style",
     "print_json",
+    "shown",
+    "shown_text",
     "table",
     "when",
 ]
@@ -37,11 +40,24 @@ _STYLES = {Outcome.ALLOW: "green", Outcome.DENY: "red", Outcome.NEEDS_APPROVAL: 
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console on the present stdout (or stderr): colours on a terminal, plain text elsewhere, never cut off."""
-    plain = Console(stderr=stderr, highlight=False)
+    """A console on the present stdout (or stderr): colours on a terminal, plain text elsewhere, never cut off, and no
+    `:name:` turned into a picture."""
+    plain = Console(stderr=stderr, highlight=False, emoji=False)
     if not plain.is_terminal:
-        return Console(stderr=stderr, highlight=False, soft_wrap=True, width=200)
+        return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=200)
     return plain
+
+
+def shown(text: str) -> str:
+    """A text that somebody else may have chosen (a tool's name, a title, a reason), on one line: no markup, and nothing
+    that a terminal would obey or hide."""
+    return escape(visible(text))
+
+
+def shown_text(text: str) -> str:
+    """As `shown`, for a text of several lines: those after the first are marked, so that none passes for one of
+    ours."""
+    return "\n  | ".join(shown(line) for line in text.split("\n"))
 
 
 def outcome_style(outcome: Outcome) -> str:
@@ -55,11 +71,11 @@ def fail(error: BailiwickError) -> None:
     if isinstance(error, ProjectError):
         findings(error.findings, stderr=True)
         return
-    out.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+    out.print(f"[bold red]error:[/] {shown_text(str(error))}", soft_wrap=True)
     if error.where is not None:
-        out.print(f"  where: {escape(str(error.where))}", soft_wrap=True)
+        out.print(f"  where: {shown(str(error.where))}", soft_wrap=True)
     if error.hint:
-        out.print(f"  what to do: {escape(error.hint)}", soft_wrap=True)
+        out.print(f"  what to do: {shown_text(error.hint)}", soft_wrap=True)
 
 
 def findings(found: Iterable[Finding], *, stderr: bool = False) -> None:
@@ -68,11 +84,11 @@ def findings(found: Iterable[Finding], *, stderr: bool = False) -> None:
     for finding in found:
         style, word = ("yellow", "warning") if finding.warning else ("bold red", "error")
         out.print(
-            f"{escape(str(finding.where))}: [{style}]{word}:[/] {escape(finding.message)} \\[{finding.rule}]",
+            f"{shown(str(finding.where))}: [{style}]{word}:[/] {shown_text(finding.message)} \\[{finding.rule}]",
             soft_wrap=True,
         )
         if finding.hint:
-            out.print(f"  what to do: {escape(finding.hint)}", soft_wrap=True)
+            out.print(f"  what to do: {shown_text(finding.hint)}", soft_wrap=True)
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
@@ -128,12 +144,12 @@ def print_json(value: object) -> None:
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """A plain table; cells are escaped."""
+    """A plain table; cells are `shown`."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(escape(cell) for cell in row))
+        made.add_row(*(shown(cell) for cell in row))
     return made
 
 

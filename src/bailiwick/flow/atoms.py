@@ -213,8 +213,8 @@ def _urls(text: str) -> Iterator[tuple[str, int]]:
     at = text.find("://")
     while at >= 0:
         start, end = _widened(text, at, 5), at + 3
-        rest = _URL_REST.match(text, at + 3)
-        if rest is not None and text[start:at].lower() in _SCHEMES:
+        rest = _URL_REST.match(text, end) if text[start:at].lower() in _SCHEMES else None
+        if rest is not None:
             end = rest.end()
             found = rest.group().rstrip(".,;:!?)]}")
             yield f"{text[start:at]}://{found}", start

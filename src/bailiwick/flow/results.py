@@ -108,6 +108,10 @@ def _taints(output: OutputSpec, value: object) -> bool:
                 todo.extend((item, in_field) for item in node)
             case None | bool() | int() | float() | Decimal():
                 pass
+            case str() if in_field:
+                inner = decoded(node)  # a record may travel as JSON inside a field, as in blocks of text
+                if inner is not node:
+                    todo.append((inner, True))
             case _:
                 if not in_field and not _empty(node):
                     return True

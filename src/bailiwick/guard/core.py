@@ -17,6 +17,7 @@ from bailiwick.action.approval_card import draw_card
 from bailiwick.action.approvals import Approval, ApprovalStatus, consume, differing, request, usable
 from bailiwick.action.digest import effect_key
 from bailiwick.action.ports import InDoubt
+from bailiwick.errors import CanonicalError
 from bailiwick.guard.decide import Judged, judge, judge_action, rejudge
 from bailiwick.guard.effects import (
     Append,
@@ -113,6 +114,8 @@ class Core:
     ) -> Flow[tuple[Judged, Approval | None, Approval | None]]:
         """Look for an approval of exactly this call. → (the decision with it, the approval, a request still open)."""
         key = session.authority.key
+        # As in `judge`: a clock that moved back a little never brings an expired approval to life again.
+        now_us = max(now_us, session.last_us)
         found: Sequence[Approval] = yield FindApprovals(key.tenant, key.env, judged.digest)
         needed = frozenset(gate.id for gate in judged.decision.gates)
         assert judged.flow is not None
@@ -122,7 +125,7 @@ class Core:
             unusable = usable(
                 approval,
                 digest=judged.digest,
-                policy_digest=self.planes.policy.digest,
+                policy_digest=self.planes.rules_digest,
                 gates=needed,
                 label=judged.flow.label,
                 now_ms=now_us // 1000,
@@ -133,7 +136,7 @@ class Core:
                     approved = dict.fromkeys(sorted(needed), approval.id)
                     return replace(again, decision=replace(again.decision, approved=approved)), approval, None
             elif approval.status is ApprovalStatus.REQUESTED and approval.open_for(
-                gates=needed, policy_digest=self.planes.policy.digest, label=judged.flow.label, now_ms=now_us // 1000
+                gates=needed, policy_digest=self.planes.rules_digest, label=judged.flow.label, now_ms=now_us // 1000
             ):
                 asked = approval
             elif approval.status is not ApprovalStatus.REQUESTED:
@@ -207,13 +210,19 @@ class Core:
             if permit.tracked:
                 yield Finish(permit.id)
             raise
+        permit.on_record = True
         return permit
 
     def _refuse(self, session: SessionState, judged: Judged, asked: Approval | None, now_us: int) -> Flow[Refusal]:
+        new = judged.decision.outcome is Outcome.NEEDS_APPROVAL and asked is None
+        if new:
+            try:
+                asked = self._ask(session, judged, now_us)
+            except CanonicalError as error:
+                judged, new = judged.refused(_too_large(error)), False
         event_id = self.new_id()
         drafts = [(yield from self._draft(session, judged, event_id=event_id, now_us=now_us, permit=None))]
-        if judged.decision.outcome is Outcome.NEEDS_APPROVAL and asked is None:
-            asked = self._ask(session, judged, now_us)
+        if new and asked is not None:
             yield SaveApproval(asked)
             drafts.append(
                 approval_draft(
@@ -235,7 +244,7 @@ class Core:
             authority=session.authority,
             action=judged.action,
             digest=judged.digest,
-            policy_digest=self.planes.policy.digest,
+            policy_digest=self.planes.rules_digest,
             gates=judged.decision.gates,
             label=judged.flow.label,
             card=draw_card(session.authority, judged.action, judged.decision, settings.levels),
@@ -259,6 +268,15 @@ class Core:
         )
 
 
+def _too_large(error: CanonicalError) -> Reason:
+    return Reason(
+        plane=Plane.GUARD,
+        code="too-large-to-approve",
+        message=f"A person would have to approve this call, and cannot: {error}.",
+        hint=error.hint,
+    )
+
+
 def _used(approval: Approval) -> Reason:
     return Reason(
         plane=Plane.ACTION,
@@ -273,5 +291,5 @@ def _in_doubt(row: InDoubt) -> Reason:
         plane=Plane.ACTION,
         code="may-have-run",
         message=f"The same {row.tool} call was permitted before and nobody knows whether it ran.",
-        hint=f"A person has to look and then run: bailiwick audit reconcile {row.decision_event} --ran | --did-not-run",
+        hint=f"A person has to look: bailiwick audit reconcile {row.decision_event} --as USER --ran | --did-not-run",
     )

@@ -41,7 +41,12 @@ class Judged:
     def refused(self, reason: Reason) -> Judged:
         """The same, denied after all."""
         decision = replace(
-            self.decision, outcome=Outcome.DENY, reasons=(reason,), gates=(), durability=Durability.BUFFERED
+            self.decision,
+            outcome=Outcome.DENY,
+            reasons=(reason,),
+            gates=(),
+            approved=None,
+            durability=Durability.BUFFERED,
         )
         return replace(self, decision=decision)
 

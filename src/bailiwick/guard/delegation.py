@@ -112,13 +112,21 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
 
 
 def _action(core: Core, session: SessionState, request: DelegationRequest) -> Action:
-    own = session.authority.grant.tools
+    own = session.authority.grant
     # Rules see what is really handed on: asking for nothing in particular hands on all of one's own.
-    asked = request.tools if request.tools is not None else own if own is not None else core.planes.catalog.tools
-    tools = tuple(sorted(asked))
+    everything = own.tools if own.tools is not None else core.planes.catalog.tools
+    tools = tuple(sorted(everything if request.tools is None else request.tools))
+    # INVARIANT: all that the request asks for is in here, because an approval binds to it and shows nothing else.
+    args = {
+        "agent": request.to,
+        "tools": list(tools),
+        "zones": sorted(own.zones if request.zones is None else request.zones),
+        "ttl_ms": request.ttl_ms,
+        "message": request.message,
+    }
     return Action(
         tool=DELEGATE_SPEC,
-        args=canonical({"agent": request.to, "tools": list(tools), "message": request.message}),
+        args=canonical(args),
         arguments=(
             ArgFacts(name="agent", role=Role.TARGET, facts=request.to, values=(request.to,), text=request.to),
             ArgFacts(name="tools", role=Role.QUERY, facts=tools),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import TypeVar
 
 from bailiwick.guard.effects import Effect, Flow, Now, Ports
 
-__all__ = ["drive", "drive_async"]
+__all__ = ["drive", "drive_async", "uncancelled"]
 
 T = TypeVar("T")
 
@@ -56,12 +57,17 @@ async def _perform(loop: asyncio.AbstractEventLoop, executor: Executor, ports: P
         return effect.do(ports)
     # A store that was asked must be waited for even when this task is cancelled meanwhile: its answer decides what is
     # true, so the cancellation is delivered only after it.
-    return await _uncancelled(loop.run_in_executor(executor, effect.do, ports))
+    return await uncancelled(loop.run_in_executor(executor, effect.do, ports))
 
 
-async def _uncancelled(future: asyncio.Future[object]) -> object:
+async def uncancelled(future: asyncio.Future[T]) -> T:
+    """What `future` gives. Cancellations of this task, however many, are delivered only once it is done."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await asyncio.wait((future,))
+        while not future.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait((future,))
+        if not future.cancelled():
+            future.exception()  # looked at, so that asyncio does not complain of it
         raise

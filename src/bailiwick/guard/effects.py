@@ -7,7 +7,7 @@ knows which port it is for (`do`); both drivers do nothing else with it, so sync
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from bailiwick.action.approvals import Approval, ApprovalStore
@@ -34,6 +34,7 @@ __all__ = [
     "Now",
     "OpenStored",
     "Ports",
+    "Recorded",
     "Resolve",
     "SaveApproval",
     "SessionApprovals",
@@ -64,7 +65,7 @@ class Clock(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything outside. `new_id` gives time-ordered unique ids; `log_alive` says whether a process still holds a
-    log."""
+    log; `lost` are permits of this process whose outcome could not be recorded."""
 
     clock: Clock
     new_id: Callable[[], str]
@@ -75,6 +76,7 @@ class Ports:
     sessions: SessionStore
     in_flight: InFlightStore
     ledger: LedgerStore
+    lost: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,11 @@ class FindInDoubt:
     def do(self, ports: Ports) -> tuple[InDoubt, ...]:
         rows = ports.in_flight.in_doubt(self.effect_key)
         return tuple(
-            row for row in rows if row.unknown or not (row.log_id == ports.log_id or ports.log_alive(row.log_id))
+            row
+            for row in rows
+            if row.unknown
+            or row.permit_id in ports.lost
+            or not (row.log_id == ports.log_id or ports.log_alive(row.log_id))
         )
 
 
@@ -243,6 +249,16 @@ class Resolve:
 
     def do(self, ports: Ports) -> bool:
         return ports.in_flight.resolve(self.permit_id, self.resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """→ whether the log holds this event."""
+
+    event_id: str
+
+    def do(self, ports: Ports) -> bool:
+        return ports.log.event(self.event_id) is not None
 
 
 @dataclass(frozen=True, slots=True)

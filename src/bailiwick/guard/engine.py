@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bailiwick.errors import BailiwickError, LogUnavailable, OutcomeUnrecorded, UsageError
+from bailiwick.errors import BailiwickError, LogUnavailable, OutcomeUnrecorded, StoreError, UsageError
 from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
-from bailiwick.guard.drivers import drive, drive_async
+from bailiwick.guard.drivers import drive, drive_async, uncancelled
 from bailiwick.guard.effects import Append, Flow, Now, Ports
 from bailiwick.guard.record import refusal_draft
 from bailiwick.guard.state import Permit
@@ -33,9 +35,6 @@ class Engine:
         """Run a flow; what a store raises reaches the caller."""
         return drive(flow, self.ports)
 
-    async def arun(self, flow: Flow[T]) -> T:
-        return await drive_async(flow, self.ports, self.executor)
-
     def decide(self, flow: Flow[T], what: str) -> T | Refusal:
         """Run a flow that decides. INVARIANT: whatever goes wrong in it is a denial (promise 1)."""
         try:
@@ -51,22 +50,36 @@ class Engine:
             return self._refusal(error, what)
 
     def recorded(self, flow: Flow[T], permit: Permit) -> T:
-        """Run a flow that records an outcome. Raises OutcomeUnrecorded if it cannot: the result is withheld."""
+        """Run a flow that records an outcome. Raises OutcomeUnrecorded if it cannot: the result is withheld, and the
+        call counts as one that may have run."""
         try:
             return drive(flow, self.ports)
         except UsageError:
-            raise  # there was nothing to record: the caller reported a run that is not one
+            raise
         except Exception as error:
+            self.lose(permit)
             raise _unrecorded(error, permit) from error
 
     async def arecorded(self, flow: Flow[T], permit: Permit) -> T:
-        """`recorded` for the async driver."""
+        """`recorded` for the async driver. It is recorded to the end even if this task is cancelled meanwhile."""
+        return await uncancelled(asyncio.ensure_future(self._arecorded(flow, permit)))
+
+    async def _arecorded(self, flow: Flow[T], permit: Permit) -> T:
         try:
             return await drive_async(flow, self.ports, self.executor)
         except UsageError:
             raise
         except Exception as error:
+            self.lose(permit)
             raise _unrecorded(error, permit) from error
+
+    def lose(self, *permits: Permit) -> None:
+        """Nobody will report the outcome of these calls: they may have run (promise 5). Known here at once, to other
+        processes as soon as the store, or the end of this process, tells them."""
+        self.ports.lost.update(permit.id for permit in permits)
+        for permit in permits:
+            with suppress(StoreError):
+                self.ports.in_flight.mark_unknown(permit.id)
 
     def _refusal(self, error: Exception, what: str) -> Refusal:
         code = "log-unavailable" if isinstance(error, LogUnavailable) else "guard-failure"

@@ -7,18 +7,18 @@ than the model does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bailiwick.errors import UsageError
 from bailiwick.flow.ledger import ContentOrigin, LedgerRow, Seen
 from bailiwick.guard.core import Core
-from bailiwick.guard.effects import Append, Finish, Flow, MarkUnknown, Now, StoreLedger
+from bailiwick.guard.effects import Append, Finish, Flow, MarkUnknown, Now, Recorded, StoreLedger
 from bailiwick.guard.record import content_draft, draft, label_body, outcome_draft, render
 from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import Draft, EventKind
 from bailiwick.model.label import Integrity, Label
-from bailiwick.model.tool import Durability
+from bailiwick.model.tool import Durability, Idempotency
 
 __all__ = ["Left", "cancelled", "close", "completed", "failed", "ingest", "start", "vouch"]
 
@@ -36,11 +36,12 @@ def start(core: Core, session: SessionState, permit: Permit) -> Flow[Reason | No
     """Claim the permit for its one run. → why it may not be used, if it may not."""
     now_us: int = yield Now()
     with session.lock:
-        state = permit.state
+        # A copy of a permit, or one of another session, is none.
+        free = permit.state is PermitState.ISSUED and session.permits.get(permit.id) is permit
         fresh = now_us < permit.expires_us
-        if state is PermitState.ISSUED:
+        if free:
             permit.state = PermitState.STARTED if fresh else PermitState.CLOSED
-    if state is not PermitState.ISSUED:
+    if not free:
         return _spent(permit)
     if fresh:
         return None
@@ -61,6 +62,7 @@ def completed(core: Core, session: SessionState, permit: Permit, value: object) 
     content_id, event_id = core.new_id(), core.new_id()
     flow = permit.decision.flow
     assert flow is not None
+    flow = replace(flow, label=flow.label.join(permit.label_within()))
     with session.lock:
         record = session.ledger.result(
             permit.action.tool,
@@ -100,7 +102,8 @@ def completed(core: Core, session: SessionState, permit: Permit, value: object) 
 
 
 def failed(core: Core, session: SessionState, permit: Permit, error: BaseException | str) -> Flow[Left]:
-    """The tool raised or answered with an error: it says itself that it failed, so the call is not in doubt.
+    """The tool raised or answered with an error: it says itself that it failed, so the call is not in doubt, unless
+    the error is one of the connection (a timeout after the last byte was sent ...) and the tool must not run twice.
 
     Anybody may have written what an error says, so its text is labelled as untrusted content."""
     _must_be_running(session, permit)
@@ -110,6 +113,9 @@ def failed(core: Core, session: SessionState, permit: Permit, error: BaseExcepti
     seen = Seen(origin=ContentOrigin.MESSAGE, source=source, value=text, label=_error_label(permit))
     yield from _note_written(session, permit)
     left = yield from _take_in(core, session, seen, now_us, decision_event=permit.event_id)
+    if permit.action.tool.idempotency is Idempotency.NONE and isinstance(error, OSError):
+        yield from _give_up(core, session, permit, now_us)
+        return left
     ended = outcome_draft(
         core.planes,
         session,
@@ -132,6 +138,7 @@ def _error_label(permit: Permit) -> Label:
         integrity=Integrity.UNTRUSTED,
         sources=frozenset({f"tool:{permit.action.tool.name}"}),
     )
+    declared = declared.join(permit.label_within())
     return declared if flow is None else declared.join(flow.label)
 
 
@@ -139,8 +146,13 @@ def cancelled(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
     """The run was given up while the tool may still be at it: the call may have run, and stays in doubt."""
     _must_be_running(session, permit)
     now_us: int = yield Now()
-    yield from _drop(session, permit)
     yield from _note_written(session, permit)
+    yield from _give_up(core, session, permit, now_us)
+
+
+def _give_up(core: Core, session: SessionState, permit: Permit, now_us: int) -> Flow[None]:
+    """Nobody knows whether it ran: off the session, on the list of calls in doubt, on record."""
+    yield from _drop(session, permit)
     if permit.tracked:
         yield MarkUnknown(permit.id)
     ended = outcome_draft(
@@ -183,16 +195,31 @@ def close(core: Core, session: SessionState) -> Flow[None]:
         session.closed = True
         left = tuple(session.permits.values())
     for permit in left:
-        if permit.state is PermitState.ISSUED:
-            permit.state = PermitState.CLOSED
-            now_us: int = yield Now()
-            yield from _expire(core, session, permit, now_us)
-        elif permit.state is PermitState.STARTED:
+        with session.lock:
+            state = permit.state
+            if state is PermitState.ISSUED:
+                permit.state = PermitState.CLOSED
+        if state is PermitState.ISSUED:
+            yield from _withdraw(core, session, permit)
+        elif state is PermitState.STARTED:
             yield from cancelled(core, session, permit)
     ended_us: int = yield Now()
     body = {"decisions": session.decisions}
     closed = draft(core.planes, session, EventKind.SESSION_CLOSED, body, event_id=core.new_id(), now_us=ended_us)
     yield Append((closed,), Durability.BUFFERED)
+
+
+def _withdraw(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
+    """Nobody started it. It expires if its decision is on record; else it was never handed out, and there is nothing of
+    which an outcome could be recorded."""
+    recorded: bool = permit.on_record or (yield Recorded(permit.event_id))
+    if recorded:
+        now_us: int = yield Now()
+        yield from _expire(core, session, permit, now_us)
+        return
+    yield from _drop(session, permit)
+    if permit.tracked:
+        yield Finish(permit.id)
 
 
 def _expire(core: Core, session: SessionState, permit: Permit, now_us: int) -> Flow[None]:
@@ -203,11 +230,12 @@ def _expire(core: Core, session: SessionState, permit: Permit, now_us: int) -> F
 
 
 def _finish(session: SessionState, permit: Permit, drafts: Sequence[Draft]) -> Flow[None]:
-    # The record comes first: a crash in between leaves the call in doubt, which is the careful side.
+    # Taken off the session first: whatever fails from here on, the session's end must not report a second outcome.
+    yield from _drop(session, permit)
+    # The record comes before the store: a crash in between leaves the call in doubt, which is the careful side.
     yield Append(drafts, Durability.BUFFERED)
     if permit.tracked:
         yield Finish(permit.id)
-    yield from _drop(session, permit)
 
 
 def _drop(session: SessionState, permit: Permit) -> Flow[None]:
@@ -242,8 +270,8 @@ def _store(session: SessionState, row: LedgerRow) -> Flow[None]:
 
 def _must_be_running(session: SessionState, permit: Permit) -> None:
     with session.lock:
-        state = permit.state
-    if state is not PermitState.STARTED:
+        runs = permit.state is PermitState.STARTED and session.permits.get(permit.id) is permit
+    if not runs:
         raise UsageError(
             f"no {permit.action.tool.name} call runs under permit {permit.id}: it was not started, or is over already",
             hint="start the permit, run the tool, report once; a session's end reports what still runs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bailiwick.action.types import Organisation
+from bailiwick.model.canonical import digest
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import Catalog
@@ -34,6 +35,11 @@ class Planes:
     catalog: Catalog
     directory: Directory
     policy: PolicyEngine
+
+    @property
+    def rules_digest(self) -> str:
+        """What an approval is bound to: policies, catalog and directory together. Any change asks the person again."""
+        return digest("bailiwick.rules.v1", [self.policy.digest, self.catalog.digest, self.directory.digest])
 
     @property
     def top_sensitivity(self) -> int:

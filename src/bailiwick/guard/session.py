@@ -1,20 +1,20 @@
 """The session that an agent runs in: the public way to put calls through the planes.
 
 A session is found through a ContextVar, so that adapters and decorated tools need no plumbing. What the guard cannot
-decide it denies: `_Safely` is the one place that catches everything, around both drivers.
+decide it denies: `bailiwick.guard.engine` is the one place that catches everything, around both drivers.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from bailiwick.errors import ApprovalPending, BailiwickError, Denied, UsageError
+from bailiwick.errors import ApprovalPending, BailiwickError, Denied, StoreError, UsageError
 from bailiwick.flow.ledger import ContentOrigin, Seen
 from bailiwick.guard import leave
 from bailiwick.guard.core import Refusal
@@ -32,13 +32,14 @@ __all__ = ["Session", "arguments", "current_session", "refusal_error", "running"
 
 T = TypeVar("T")
 
-_current: contextvars.ContextVar[Session | None] = contextvars.ContextVar("bailiwick_session", default=None)
+_entered: contextvars.ContextVar[tuple[Session, ...]] = contextvars.ContextVar("bailiwick_sessions", default=())
 _running: contextvars.ContextVar[Permit | None] = contextvars.ContextVar("bailiwick_permit", default=None)
 
 
 def current_session() -> Session | None:
     """The session that this thread or task runs in, None outside of one."""
-    return _current.get()
+    entered = _entered.get()
+    return entered[-1] if entered else None
 
 
 def running_permit() -> Permit | None:
@@ -59,37 +60,61 @@ def running(permit: Permit) -> Iterator[None]:
 class Session:
     """One conversation of one agent for one root principal. Made by `Guard.session`; use it as a context manager.
 
-    Calls may come from several threads or tasks. The session is opened when it is entered, and closed when it is left:
-    permits that nobody started expire then, runs that nobody reported stay in doubt."""
+    Calls may come from several threads or tasks, each of which may enter the session to make it its own current one. It
+    is opened when it is first entered, and closed when it was left as often as it was entered: permits that nobody
+    started expire then, runs that nobody reported stay in doubt."""
 
     def __init__(self, engine: Engine, request: OpenRequest, *, conversation_given: bool) -> None:
         self._engine = engine
         self._request = request
         self._settled = conversation_given
         self._state: SessionState | None = None
-        self._tokens: list[contextvars.Token[Session | None]] = []
+        self._inside = 0
+        self._children: list[Session] = []
+        self._door = threading.Lock()
 
     # ── opening and closing ────────────────────────────────────────────────────────────────────────────────────────
 
     def __enter__(self) -> Self:
-        if self._state is None:
-            opened = self._engine.decide(open_session(self._engine.core, self._request), self._request.agent)
-            self._state = self._opened(opened)
-        self._tokens.append(_current.set(self))
+        with self._door:
+            if self._state is None:
+                opened = self._engine.decide(open_session(self._engine.core, self._request), self._request.agent)
+                self._state = self._opened(opened)
+            self._inside += 1
+        self._seen_by_running_tool()
+        _entered.set((*_entered.get(), self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _current.reset(self._tokens.pop())
-        if not self._tokens:
+        entered = _entered.get()
+        # A thread or task other than the one that entered may leave: it has nothing to take off.
+        for at in reversed(range(len(entered))):
+            if entered[at] is self:
+                _entered.set(entered[:at] + entered[at + 1 :])
+                break
+        with self._door:
+            self._inside -= 1
+            if self._inside:
+                return
+        try:
             self.close()
+        except StoreError:
+            if error is None:  # else what went wrong in the block is the news; this comes of it, or adds nothing to it
+                raise
 
     def close(self) -> None:
-        """End the session; every later call is denied. The stored labels stay for the next session of this
-        conversation."""
+        """End the session and those that it delegated; every later call is denied. The stored labels stay for the next
+        session of this conversation."""
+        while self._children:
+            self._children.pop().close()
         if self._state is not None and not self._state.closed:
-            self._engine.run(leave.close(self._engine.core, self._state))
+            try:
+                self._engine.run(leave.close(self._engine.core, self._state))
+            except BaseException:
+                self._engine.lose(*self._state.permits.values())
+                raise
 
     def rebind(self, conversation: str) -> None:
         """Use the framework's conversation id from here on. Adapters call this; it is allowed once, and only where the
@@ -181,7 +206,8 @@ class Session:
     def start(self, permit: Permit) -> dict[str, Any]:
         """Claim a permit for its one run. → the arguments to run with, rebuilt from the bytes that were digested.
         Raises Denied if it expired, was used, or was withdrawn."""
-        self._claimed(permit, self._engine.run(leave.start(self._engine.core, self._open, permit)))
+        flow = leave.start(self._engine.core, self._open, permit)
+        self._claimed(permit, self._engine.decide(flow, permit.action.tool.name))
         return arguments(permit)
 
     def leave(self, permit: Permit, value: object) -> Left:
@@ -198,7 +224,8 @@ class Session:
 
     async def astart(self, permit: Permit) -> dict[str, Any]:
         """`start` without blocking the event loop."""
-        self._claimed(permit, await self._engine.arun(leave.start(self._engine.core, self._open, permit)))
+        flow = leave.start(self._engine.core, self._open, permit)
+        self._claimed(permit, await self._engine.adecide(flow, permit.action.tool.name))
         return arguments(permit)
 
     async def aleave(self, permit: Permit, value: object) -> Left:
@@ -211,7 +238,7 @@ class Session:
 
     async def acancelled(self, permit: Permit) -> None:
         """`cancelled`, written even though this task is being cancelled itself."""
-        await asyncio.shield(self._engine.arecorded(leave.cancelled(self._engine.core, self._open, permit), permit))
+        await self._engine.arecorded(leave.cancelled(self._engine.core, self._open, permit), permit)
 
     def call(self, tool: str, args: Mapping[str, object], run: Callable[..., T]) -> T:
         """Put one call through the planes and run it: `run(**arguments)`. Raises Denied, ApprovalPending,
@@ -265,6 +292,8 @@ class Session:
             raise refusal_error(answer)
         child = Session(self._engine, self._request, conversation_given=True)
         child._state = answer
+        self._children.append(child)
+        child._seen_by_running_tool()
         return child
 
     def belongs_to(self, engine: Engine) -> bool:
@@ -303,6 +332,12 @@ class Session:
             )
         return self._state
 
+    def _seen_by_running_tool(self) -> None:
+        """INVARIANT: what this session sees while a tool of another one runs it is part of that tool's result."""
+        permit = running_permit()
+        if permit is not None:
+            permit.within.append(lambda: self.label)
+
     def _ingest(self, seen: Seen) -> None:
         self._engine.run(leave.ingest(self._engine.core, self._open, seen))
 
@@ -311,7 +346,9 @@ class Session:
             raise refusal_error(answer)
         return answer
 
-    def _claimed(self, permit: Permit, reason: Reason | None) -> None:
+    def _claimed(self, permit: Permit, reason: Reason | Refusal | None) -> None:
+        if isinstance(reason, Refusal):
+            raise refusal_error(reason)
         if reason is not None:
             raise Denied(reason.message, decision=permit.decision, event_id=permit.event_id, hint=reason.hint)
 
@@ -346,5 +383,5 @@ def refusal_error(refusal: Refusal) -> BailiwickError:
         decision.sentence(),
         decision=decision,
         event_id=refusal.event_id,
-        hint=f"bailiwick audit why {refusal.event_id}",
+        hint=f"bailiwick audit why {refusal.event_id}" if refusal.event_id else "It could not be recorded either.",
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -12,6 +13,7 @@ from bailiwick.flow.ledger import Ledger
 from bailiwick.model.call import Action, Authority
 from bailiwick.model.canonical import canonical, parse, thaw
 from bailiwick.model.decision import Decision
+from bailiwick.model.label import PUBLIC_TRUSTED, Label
 from bailiwick.model.tool import Idempotency
 from bailiwick.policy import Subject
 
@@ -31,7 +33,8 @@ class Permit:
     """Leave to run one call once, with exactly these arguments, before `expires_us`.
 
     `args` are the canonical bytes that were digested; `arguments()` rebuilds from them what the tool receives.
-    `idempotency_key` is the same whenever the same effect is tried again."""
+    `idempotency_key` is the same whenever the same effect is tried again. `on_record` is False until the decision is
+    known to be in the log: if whoever asked for the permit went away meanwhile, it may be there or not."""
 
     id: str
     action: Action
@@ -40,8 +43,10 @@ class Permit:
     effect_key: str
     expires_us: int
     state: PermitState = PermitState.ISSUED
-
+    on_record: bool = False
     taken: bool = False
+    within: list[Callable[[], Label]] = field(default_factory=list)
+    """The labels of sessions that the tool opened while it ran (an agent that works as a tool)."""
 
     def covers(self, tool: str, args: Mapping[str, object]) -> bool:
         """True once, for the call that this permit is for: a decorated tool asks when it runs inside a governed call.
@@ -57,6 +62,10 @@ class Permit:
             same = False
         self.taken = same
         return same
+
+    def label_within(self) -> Label:
+        """The join of what those sessions have seen: the result may hold any of it."""
+        return functools.reduce(Label.join, (label() for label in self.within), PUBLIC_TRUSTED)
 
     @property
     def idempotency_key(self) -> str:

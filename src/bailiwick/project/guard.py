@@ -17,13 +17,16 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
+from bailiwick.action.ports import InDoubt
 from bailiwick.audit.events import new_id
 from bailiwick.audit.log import EventLog
-from bailiwick.errors import Denied, UsageError
+from bailiwick.audit.relations import ENDS, settles
+from bailiwick.errors import Denied, StoreError, UsageError
 from bailiwick.guard.core import Core
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Ports
@@ -32,10 +35,11 @@ from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.record import draft
 from bailiwick.guard.session import Session, current_session, running_permit
 from bailiwick.model.decision import Plane, Reason
-from bailiwick.model.event import EventKind
+from bailiwick.model.event import Event, EventKind
 from bailiwick.model.tool import Durability, Idempotency, ToolSpec
 from bailiwick.project.load import Project, find_project, load_project
 from bailiwick.stores.log_file import is_held, log_path
+from bailiwick.stores.log_reader import LogReader
 from bailiwick.stores.sqlite_log import SqliteLog
 from bailiwick.stores.sqlite_state import SqliteState
 
@@ -95,26 +99,37 @@ class Guard:
         """
         project = load_project(find_project(Path(folder) if folder is not None else None))
         settings = project.settings.decisions
-        project.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        state = SqliteState.open(project.state / STATE_FILE)
-        log = SqliteLog.open(
-            project.state / LOG_FOLDER,
-            build=f"bailiwick {_version()}",
-            tenant=settings.tenant,
-            env=settings.env,
-            clock=now_us,
-            entropy=secrets.token_bytes,
-        )
-        guard = cls(project, log=log, state=state)
-        guard._recover()
-        guard._activate()
+        try:
+            project.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreError(
+                f"there can be no folder {project.state}: {error.strerror}",
+                hint="name another one as `path` in [stores] of bailiwick.toml, or make room for this one",
+            ) from error
+        with ExitStack() as undo:
+            state = undo.enter_context(SqliteState.open(project.state / STATE_FILE))
+            log = SqliteLog.open(
+                project.state / LOG_FOLDER,
+                build=f"bailiwick {_version()}",
+                tenant=settings.tenant,
+                env=settings.env,
+                clock=now_us,
+                entropy=secrets.token_bytes,
+            )
+            undo.enter_context(log)
+            guard = cls(project, log=log, state=state)
+            guard._recover()
+            guard._activate()
+            undo.pop_all()
         return guard
 
     def close(self) -> None:
         """Flush and give up the stores. Sessions that are still open can decide nothing after this."""
         self._executor.shutdown(wait=True)
-        self._log.close()
-        self._state.close()
+        try:
+            self._log.close()
+        finally:
+            self._state.close()
 
     def __enter__(self) -> Self:
         return self
@@ -205,6 +220,16 @@ class Guard:
         """The state store."""
         return self._state
 
+    def in_doubt(self) -> tuple[InDoubt, ...]:
+        """Calls that may have run and that the state store knows, oldest first; not those that run just now."""
+        settings = self.project.settings.decisions
+        ports = self._engine.ports
+        return tuple(
+            row
+            for row in self._state.all_in_doubt(settings.tenant, settings.env)
+            if row.unknown or not (row.log_id == ports.log_id or ports.log_alive(row.log_id))
+        )
+
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _session_for(self, what: str) -> Session:
@@ -228,31 +253,55 @@ class Guard:
         return permit is not None and permit.covers(spec.name, bound)
 
     def _recover(self) -> None:
-        """Sort out what an earlier process with this log left under way.
+        """Sort out what processes that are gone left under way.
 
-        A permitted call without an outcome may have run: it stays in doubt. A call that was noted but whose decision
-        never reached the log did not run, because no permit was handed out."""
+        A permitted call without a known outcome may have run: it stays in doubt, also where the state store forgot it
+        (a loss of power can take its last commits). A call that was noted but whose decision never reached the log did
+        not run, because no permit was handed out."""
         settings = self.project.settings.decisions
         lost = {str(event.body["permit"]): event for event in self._log.unresolved}
         noted = {row.permit_id: row for row in self._state.all_in_doubt(settings.tenant, settings.env)}
         for permit_id, row in noted.items():
-            if row.log_id == self._log.log_id and not row.unknown and permit_id not in lost:
+            if not row.unknown and permit_id not in lost and (row.log_id == self._log.log_id or self._settled(row)):
                 self._state.finish(permit_id)
         for permit_id, event in lost.items():
             idempotency = Idempotency(str(event.body["idempotency"]))
             if idempotency is Idempotency.SAFE:
                 continue
             if permit_id not in noted:
-                self._state.begin(
-                    str(event.body["effect_key"]),
-                    permit_id=permit_id,
-                    decision_event=event.id,
-                    log_id=self._log.log_id,
-                    tool=str(event.body["tool"]),
-                    idempotency=idempotency,
-                    now_ms=event.ts_us // 1000,
-                )
+                self._note(event, permit_id, idempotency)
             self._state.mark_unknown(permit_id)
+
+    def _note(self, decision: Event, permit_id: str, idempotency: Idempotency) -> None:
+        effect_key = str(decision.body["effect_key"])
+        try:
+            self._state.begin(
+                effect_key,
+                permit_id=permit_id,
+                decision_event=decision.id,
+                log_id=decision.log,
+                tool=str(decision.body["tool"]),
+                idempotency=idempotency,
+                now_ms=decision.ts_us // 1000,
+            )
+        except StoreError:
+            # Another process that starts just now may have been faster.
+            if permit_id not in {row.permit_id for row in self._state.in_doubt(effect_key)}:
+                raise
+
+    def _settled(self, row: InDoubt) -> bool:
+        """Whether the log of a process that is gone says that the call was never permitted, or what became of it."""
+        path = log_path(self.project.state / LOG_FOLDER, row.log_id)
+        if is_held(path):
+            return False
+        try:
+            with LogReader.open(path) as reader:
+                return reader.event(row.decision_event) is None or any(
+                    event.body["decision"] == row.decision_event and settles(event.kind, row.idempotency.value)
+                    for event in reader.events(kinds=ENDS)
+                )
+        except StoreError:
+            return False
 
     def _activate(self) -> None:
         planes = self.project.planes

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +17,7 @@ from bailiwick.identity.directory import load_directory
 from bailiwick.policy import PolicyEngine, PolicySource, Vocabulary
 from bailiwick.project.settings import ProjectSettings, read_settings
 
-__all__ = ["PROJECT_FILE", "Project", "find_project", "load_project"]
+__all__ = ["PROJECT_FILE", "Project", "find_project", "load_project", "load_settings"]
 
 PROJECT_FILE = "bailiwick.toml"
 T = TypeVar("T")
@@ -56,14 +58,19 @@ def find_project(start: Path | None) -> Path:
     )
 
 
+def load_settings(folder: Path) -> ProjectSettings:
+    """What bailiwick.toml alone says. Raises ProjectError."""
+    return read_settings(PROJECT_FILE, _read(folder, folder / PROJECT_FILE))
+
+
 def load_project(folder: Path) -> Project:
     """Read and check everything. Raises ProjectError with every finding of the first stage that has any.
 
     Stages build on each other: settings, then catalog and directory, then policies."""
-    settings = read_settings(PROJECT_FILE, _read(folder, folder / PROJECT_FILE))
+    settings = load_settings(folder)
     decisions = settings.decisions
     findings: list[Finding] = []
-    tools = tuple((_name(folder, path), _read(folder, path)) for path in sorted((folder / "tools").glob("*.toml")))
+    tools = tuple((_name(folder, path), _read(folder, path)) for path in _files(folder, "tools", "*.toml"))
     catalog = _collect(findings, lambda: load_catalog(tools, levels=decisions.levels, categories=decisions.categories))
     directory = _collect(
         findings,
@@ -77,7 +84,7 @@ def load_project(folder: Path) -> Project:
     )
     if catalog is None or directory is None:
         raise ProjectError(findings)
-    policies = sorted((folder / "policies").rglob("*.cedar"))
+    policies = _files(folder, "policies", "*.cedar", deep=True)
     policy = PolicyEngine.load(
         tuple(PolicySource(path=_name(folder, path), text=_read(folder, path)) for path in policies),
         catalog=catalog,
@@ -104,6 +111,32 @@ def _collect(findings: list[Finding], load: Callable[[], T]) -> T | None:
 
 def _name(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix()
+
+
+def _files(folder: Path, below: str, pattern: str, *, deep: bool = False) -> list[Path]:
+    """The files in a folder of the project, sorted; `deep`: also in its folders.
+
+    INVARIANT: what cannot be looked into is an error. (`Path.glob` passes over it, and over links to folders: a rule in
+    there would vanish without a word, promise 2.)"""
+
+    def refuse(error: OSError) -> None:
+        path = Path(os.fsdecode(error.filename))
+        if path == folder / below and isinstance(error, FileNotFoundError):
+            return
+        finding = Finding(
+            rule="unreadable",
+            message=f"the folder cannot be looked into: {error.strerror}",
+            where=Where(file=_name(folder, path)),
+            hint="check its permissions",
+        )
+        raise ProjectError([finding])
+
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder / below, onerror=refuse, followlinks=True):
+        found += (Path(place, name) for name in (*names, *folders) if fnmatchcase(name, pattern))
+        if not deep:
+            folders.clear()
+    return sorted(found)
 
 
 def _read(folder: Path, path: Path) -> str:

@@ -15,13 +15,12 @@ from typing import Any
 from bailiwick.action.types import normal_domain
 from bailiwick.errors import Finding, ProjectError, Where
 from bailiwick.guard.planes import Settings
+from bailiwick.model.duration import duration_ms
 from bailiwick.model.toml_lines import TomlText
 
-__all__ = ["SETTINGS", "ProjectSettings", "Setting", "parse_duration", "read_settings"]
+__all__ = ["SETTINGS", "ProjectSettings", "Setting", "read_settings"]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +42,13 @@ class Setting:
     check: Callable[[object], tuple[Any, str]]
 
 
-def parse_duration(text: object) -> int | None:
-    """Milliseconds of `500ms`, `30s`, `15m`, `1h` or `7d`; None if it is not of that form or zero."""
-    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        return None
-    return int(found.group(1)) * _UNITS_MS[found.group(2)] or None
-
-
 def _name(value: object) -> tuple[Any, str]:
     ok = isinstance(value, str) and _NAME.fullmatch(value)
     return value, "" if ok else "must be a lower-case name: letters, digits and hyphens, at most 63"
 
 
 def _duration(value: object) -> tuple[Any, str]:
-    return parse_duration(value), "" if parse_duration(value) else 'must be a duration such as "30s", "15m" or "1h"'
+    return duration_ms(value), "" if duration_ms(value) else 'must be a duration such as "30s", "15m" or "1h"'
 
 
 def _texts(value: object, form: re.Pattern[str]) -> list[str] | None:
@@ -184,8 +175,10 @@ def read_settings(path: str, text: str) -> ProjectSettings:
 
 def _flat(data: Mapping[str, object]) -> dict[str, object]:
     flat: dict[str, object] = {}
+    tables = {setting.key.partition(".")[0] for setting in SETTINGS if "." in setting.key}
     for key, value in data.items():
-        if isinstance(value, dict):
+        # An empty table that is no table of ours is kept, to be refused: nothing that is written is ignored.
+        if isinstance(value, dict) and (value or key in tables):
             flat.update({f"{key}.{inner}": item for inner, item in value.items()})
         else:
             flat[key] = value

@@ -9,8 +9,8 @@ of it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,24 @@ from bailiwick.audit.envelope import place, read, seal
 from bailiwick.audit.events import new_id
 from bailiwick.audit.log import Clock, Entropy
 from bailiwick.audit.merkle import Frontier, leaf_hash
-from bailiwick.audit.relations import ENDS
+from bailiwick.audit.relations import ENDS, settles
 from bailiwick.audit.report import StoredEvent
 from bailiwick.errors import CanonicalError, StoreError
 from bailiwick.model.event import Draft, Event, EventKind
-from bailiwick.stores.log_file import LogLock, create_tables, log_path, sound_tail, sync_folder, write
+from bailiwick.stores.log_file import (
+    LogLock,
+    connect,
+    create_tables,
+    is_held,
+    lock_path,
+    log_path,
+    sound_tail,
+    sync_folder,
+    write,
+)
 from bailiwick.stores.log_reader import LogReader
 
-__all__ = ["Found", "Owner", "create", "examine", "reconciled_in", "reopening"]
+__all__ = ["Found", "Owner", "create", "examine", "left_open", "not_reconciled", "reopening"]
 
 PER_EVENT = 500
 """So many unknown decisions fit into one `log.recovered`."""
@@ -73,7 +83,10 @@ def create(folder: Path, owner: Owner, *, clock: Clock, entropy: Entropy) -> tup
         fresh.rename(path)
         sync_folder(folder)
     except (sqlite3.Error, OSError) as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+            if not path.exists():
+                lock_path(path).unlink(missing_ok=True)  # a lock without its log would look as if one was removed
         lock.release()
         raise StoreError(f"no log can be made in {folder}: {error}", hint="Is the disk full or read-only?") from error
     return path, lock
@@ -85,14 +98,20 @@ def examine(path: Path, connection: sqlite3.Connection) -> Found:
     first = next(_events(path, connection, "seq = 0", ()), None)
     if first is None or first.kind is not EventKind.LOG_OPENED or first.log != path.stem:
         raise StoreError(f"{path} does not begin with its own opening", hint="Was the file renamed or replaced?")
-    clean = connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone() == ("1",)
-    (opened,) = connection.execute(
-        "SELECT max(seq) FROM events WHERE kind = ?", (EventKind.LOG_OPENED.value,)
-    ).fetchone()
+    clean, opened = _clean(connection), _opened(connection)
     unresolved = () if clean else _unresolved(path, connection, opened)
     return Found(
         frontier=frontier, tenant=first.tenant, env=first.env, clean=clean, opened=opened, unresolved=unresolved
     )
+
+
+def _clean(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone() == ("1",))
+
+
+def _opened(connection: sqlite3.Connection) -> int:
+    query = "SELECT max(seq) FROM events WHERE kind = ?"
+    return int(connection.execute(query, (EventKind.LOG_OPENED.value,)).fetchone()[0])
 
 
 def _unresolved(path: Path, connection: sqlite3.Connection, opened: int) -> tuple[Event, ...]:
@@ -104,7 +123,7 @@ def _unresolved(path: Path, connection: sqlite3.Connection, opened: int) -> tupl
         elif event.kind is EventKind.DECISION:
             if "permit" in event.body:
                 open_[event.id] = event
-        else:
+        elif event.kind is EventKind.ACTION_RECONCILED or _settled(event, open_):
             open_.pop(str(event.body["decision"]), None)
     found: list[Event] = []
     for event_id, known in open_.items():
@@ -112,6 +131,11 @@ def _unresolved(path: Path, connection: sqlite3.Connection, opened: int) -> tupl
         if decision is not None:
             found.append(decision)
     return tuple(found)
+
+
+def _settled(end: Event, open_: Mapping[str, Event | None]) -> bool:
+    decision = open_.get(str(end.body["decision"]))
+    return settles(end.kind, decision.body["idempotency"] if decision else None)
 
 
 def _ids(value: object) -> Sequence[str]:
@@ -128,7 +152,40 @@ def _events(path: Path, connection: sqlite3.Connection, where: str, values: Iter
             raise StoreError(f"{path} holds a record that is no event: {error}", hint=error.hint) from error
 
 
-def reconciled_in(paths: Iterable[Path]) -> frozenset[str]:
+def left_open(paths: Sequence[Path], owner: Owner) -> tuple[Event, ...]:
+    """The calls that processes which are gone left open in these logs and nobody reconciled in one of them.
+
+    A log in use has an owner who answers for it. What cannot be read says nothing; whether a log is sound is not asked,
+    because what it says can only block a call here, never permit one."""
+    found: list[Event] = []
+    for path in paths:
+        if is_held(path):
+            continue
+        try:
+            with closing(connect(path, read_only=True)) as connection:
+                left = _left(path, connection, owner)
+        except (StoreError, sqlite3.Error):
+            continue
+        if not is_held(path):  # else its new owner wrote while it was read, and answers for it
+            found += left
+    return not_reconciled(found, paths)
+
+
+def _left(path: Path, connection: sqlite3.Connection, owner: Owner) -> tuple[Event, ...]:
+    first = next(_events(path, connection, "seq = 0", ()), None)
+    if first is None or (first.tenant, first.env) != (owner.tenant, owner.env) or _clean(connection):
+        return ()
+    return _unresolved(path, connection, _opened(connection))
+
+
+def not_reconciled(events: Iterable[Event], paths: Iterable[Path]) -> tuple[Event, ...]:
+    """Those decisions of which no log of `paths` says that somebody found out what became of the call."""
+    events = tuple(events)
+    done = _reconciled_in(paths) if events else frozenset()
+    return tuple(event for event in events if event.id not in done)
+
+
+def _reconciled_in(paths: Iterable[Path]) -> frozenset[str]:
     """Decisions whose outcome somebody recorded by hand, in any of these logs. Unreadable logs say nothing."""
     found: set[str] = set()
     for path in paths:

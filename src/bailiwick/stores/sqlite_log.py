@@ -20,12 +20,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, assert_never
+from typing import Self, TypeVar, assert_never
 
 from bailiwick.audit.envelope import Sealed, place, seal
 from bailiwick.audit.log import Clock, Entropy
 from bailiwick.audit.merkle import leaf_hash
-from bailiwick.audit.relations import ENDS
+from bailiwick.audit.relations import ENDS, settles
 from bailiwick.audit.report import Head, StoredContent, StoredEvent
 from bailiwick.errors import CanonicalError, LogUnavailable, StoreError
 from bailiwick.model.event import Draft, Event, EventKind, Receipt
@@ -40,13 +40,16 @@ from bailiwick.stores.log_file import (
     write,
 )
 from bailiwick.stores.log_reader import LogReader, verify_folder
-from bailiwick.stores.log_recovery import Found, Owner, create, examine, reconciled_in, reopening
+from bailiwick.stores.log_recovery import Found, Owner, create, examine, left_open, not_reconciled, reopening
 from bailiwick.stores.log_sync import WalSync
 
 __all__ = ["LogReader", "SqliteLog", "is_held", "list_logs", "log_path", "verify_folder"]
 
 MAX_ORDS = 10_000
 """So many sessions are remembered with their next ord; others are looked up."""
+
+
+Log = TypeVar("Log", bound="SqliteLog")
 
 
 class _Ticket:
@@ -64,9 +67,9 @@ class _Ticket:
 class SqliteLog:
     """A log that this process holds. Use `open`. Safe for many threads; a forked child cannot use it.
 
-    `unresolved` are the decisions of earlier processes in this log that permitted a call of which no outcome is
-    recorded; `skipped` names logs of the folder that were free and could not be continued, with the reason; `broken`
-    says why the log takes nothing any more, empty while it does.
+    `unresolved` are the decisions of earlier processes that permitted a call of which nobody knows what became: in this
+    log, and in others of its folder that nobody holds any more. `skipped` names logs of the folder that were free and
+    could not be continued, with the reason; `broken` says why the log takes nothing any more, empty while it does.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class SqliteLog:
         self._owner = (found.tenant, found.env)
         self._frontier = found.frontier
         self._ords: dict[str, int] = {}
-        self._running = {event.id for event in found.unresolved}
+        self._running: dict[str, object] = {event.id: event.body.get("idempotency") for event in found.unresolved}
         self._queue: deque[_Ticket] = deque()
         self._commit_lock = threading.Lock()
         self._closed = False
@@ -110,15 +113,13 @@ class SqliteLog:
                     skipped.append((path, str(error)))
                     continue
                 if log is not None:
-                    log.skipped = tuple(skipped)
-                    return log
+                    return _surveyed(log, skipped, owner)
             path, lock = create(folder, owner, clock=clock, entropy=entropy)
             log = cls._attach(path, lock, owner, clock=clock, entropy=entropy, fresh=True)
         except OSError as error:
             raise StoreError(f"no log can be opened in {folder}: {error}", hint="Is the folder writable?") from error
         assert log is not None
-        log.skipped = tuple(skipped)
-        return log
+        return _surveyed(log, skipped, owner)
 
     @classmethod
     def _attach(
@@ -136,9 +137,7 @@ class SqliteLog:
                 if (found.tenant, found.env) != (owner.tenant, owner.env):
                     return None
                 if found.unresolved:
-                    done = reconciled_in(other for other in list_logs(path.parent) if other != path)
-                    left = tuple(event for event in found.unresolved if event.id not in done)
-                    found = replace(found, unresolved=left)
+                    found = replace(found, unresolved=not_reconciled(found.unresolved, list_logs(path.parent)))
                 connection.execute("UPDATE meta SET value = '0' WHERE key = 'clean'")
             except sqlite3.Error as error:
                 raise unreadable(path, error) from error
@@ -277,9 +276,11 @@ class SqliteLog:
         """Remember which calls are running, so that `close` knows whether the log is left clean."""
         kind, body = sealed.draft.kind, sealed.draft.body
         if kind is EventKind.DECISION and "permit" in body:
-            self._running.add(sealed.draft.id)
+            self._running[sealed.draft.id] = body.get("idempotency")
         elif kind in ENDS or kind is EventKind.ACTION_RECONCILED:
-            self._running.discard(str(body["decision"]))
+            decision = str(body["decision"])
+            if settles(kind, self._running.get(decision)):
+                self._running.pop(decision, None)
 
     def _flush(self, size: int) -> None:
         if self.broken and self._wal.flushed < size:
@@ -355,6 +356,13 @@ class SqliteLog:
     def head(self) -> Head:
         frontier = self._frontier
         return frontier.size, "sha256:" + frontier.root.hex()
+
+
+def _surveyed(log: Log, skipped: Sequence[tuple[Path, str]], owner: Owner) -> Log:
+    """The log, told what there is to know of the others in its folder."""
+    log.skipped = tuple(skipped)
+    log.unresolved += left_open(list_logs(log.path.parent), owner)
+    return log
 
 
 _FORKED = "Open the guard in each process, after forking."

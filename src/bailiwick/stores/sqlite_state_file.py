@@ -72,6 +72,7 @@ class StateFile:
         self._connection: sqlite3.Connection | None = connection
         self._lock = threading.Lock()
         self._pid = os.getpid()
+        self._file = _identity(path)
 
     @classmethod
     def open(cls, path: Path, *, busy_timeout_ms: int) -> Self:
@@ -117,6 +118,13 @@ class StateFile:
             connection = self._connection
             if connection is None:
                 raise StoreError(f"the state store {self.path} is closed", hint="open it again")
+            # SQLite goes on reading and writing a file that has lost its name, and nobody else ever sees it: an
+            # approval that was used there could be used once more in the file that has the name now.
+            if _identity(self.path) != self._file:
+                raise StoreError(
+                    f"the state store {self.path} was removed or replaced while it was in use",
+                    hint="put the file back or restore it from a backup, then restart",
+                )
             try:
                 # INVARIANT: set by every use for itself, so that no failed use before can have left it too low.
                 connection.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=NORMAL")
@@ -131,6 +139,15 @@ class StateFile:
                 if connection.in_transaction:
                     with suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode; None if there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _to_wal(path: Path, connection: sqlite3.Connection, busy_timeout_ms: int) -> None:

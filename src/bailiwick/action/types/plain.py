@@ -7,6 +7,7 @@ in it do.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ MAX_STRING = 4096
 """Characters of a string that is not content, unless `max_length` says otherwise: it travels in the request to
 Cedar."""
 
+_NAMING = frozenset({Role.TARGET, Role.SELECTOR, Role.CREDENTIAL})
+_INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _NOT_CONTENT = EVERY_ROLE - {Role.CONTENT}
 
 
@@ -61,7 +64,8 @@ class StringType:
 
     def accepts(self, spec: ArgSpec) -> str:
         limit = _limit(spec)
-        return "a string" if limit is None else f"a string of at most {limit} characters"
+        plainly = ", without spaces around it or characters that nobody sees" if spec.role in _NAMING else ""
+        return f"a string{plainly}" if limit is None else f"a string of at most {limit} characters{plainly}"
 
     def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
         if type(value) is not str:
@@ -71,7 +75,17 @@ class StringType:
             return Unparsable(problem=f"has {len(value)} characters", code="too-long")
         if spec.role is Role.CONTENT:
             return Parsed(facts=content_facts(value), values=(value,), text=value)
+        if spec.role in _NAMING and not _one_spelling(value):
+            return Unparsable(problem="is not written plainly", code="not-plain")
         return Parsed(facts=value, values=(value,))
+
+
+def _one_spelling(value: str) -> bool:
+    """Whether a name has no second look-alike: a rule about `9` must not miss `9 `, a full-width 9 or a 9 with
+    something invisible in it, which a database or a web server may well take for 9."""
+    if value != value.strip() or not unicodedata.is_normalized("NFKC", value):
+        return False
+    return all(unicodedata.category(char) not in _INVISIBLE for char in value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from sqlglot import Token, TokenType, exp
@@ -43,6 +43,8 @@ SQL_SHAPE = Record(
 
 MAX_TOKENS = 4_000
 MAX_NODES = 20_000
+MAX_RETRIED = 8
+"""Levels of `[…]` and of `type(…)` within each other: sqlglot tries these as types first, twice or more per level."""
 
 _PARSED = frozenset({"select", "with", "(", "values", "table", "insert", "update", "delete", "merge", "truncate"})
 """First words of statements that are parsed as a tree."""
@@ -66,8 +68,8 @@ _CHANGING_WORDS = frozenset(
     "alter call copy create delete drop execute grant insert merge replace revoke truncate update".split()
 )
 _WORD = re.compile(r"[a-z_]+")
-_QUALIFIER = re.compile(r"""(?:[\w"`]+\s*\.\s*)+\Z""")
-"""The schema before a function's name."""
+_OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET})
+_CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ def analyse(text: str, dialect: str, functions: frozenset[str] = frozenset()) ->
         tokens = reader.tokenize(text)
         if len(tokens) > MAX_TOKENS or any(token.comments for token in tokens):
             return Unparsable(problem=f"has a comment or more than {MAX_TOKENS} tokens", code="unparsable-sql")
+        if _retried(tokens, reader.parser_class.TYPE_TOKENS) > MAX_RETRIED:
+            return Unparsable(problem="is SQL that nests brackets or types too deeply", code="unparsable-sql")
         statements = _split(tokens)
         if not statements:
             return Unparsable(problem="holds no statement", code="unparsable-sql")
@@ -120,6 +124,23 @@ def _split(tokens: list[Token]) -> list[list[Token]]:
         else:
             statements[-1].append(token)
     return [statement for statement in statements if statement]
+
+
+def _retried(tokens: list[Token], types: Set[TokenType]) -> int:
+    """How deep brackets, and parentheses after the name of a type, lie within each other."""
+    deepest = now = 0
+    opened: list[bool] = []
+    before: TokenType | None = None
+    for token in tokens:
+        kind = token.token_type
+        if kind in _OPENING:
+            opened.append(kind is TokenType.L_BRACKET or before in types)
+            now += opened[-1]
+            deepest = max(deepest, now)
+        elif kind in _CLOSING and opened:
+            now -= opened.pop()
+        before = kind
+    return deepest
 
 
 class _Scan:
@@ -173,6 +194,9 @@ class _Scan:
                 self._verb(*verb)
             if isinstance(node, exp.Insert) and node.args.get("alternative") == "REPLACE":
                 self._verb("replace", (Effect.DELETE,))
+            if isinstance(node, exp.In) and node.args.get("field") is not None:
+                # `x IN name` reads the table of that name in SQLite, and is no read of anything elsewhere.
+                self._takes(Effect.EXECUTE, "IN without parentheses (write IN (SELECT …))")
             if isinstance(node, exp.Table):
                 self._tables.update(dict.fromkeys(table_names(node, self._dialect)))
             if isinstance(node, exp.Func) and "start" in node.meta:
@@ -186,9 +210,8 @@ class _Scan:
 
     def _called(self, node: exp.Func) -> None:
         start: int = node.meta["start"]
-        qualifier = _QUALIFIER.search(self._text, 0, start)
-        name = self._text[start : node.meta["end"] + 1]
-        self._function((qualifier.group().replace(" ", "") + name if qualifier else name).lower())
+        qualifier = "".join(self._text[_qualified_from(self._text, start) : start].split())
+        self._function((qualifier + self._text[start : node.meta["end"] + 1]).lower())
 
     def _spelled_functions(self, tokens: list[Token]) -> None:
         """Functions with a grammar of their own (`EXTRACT(… FROM …)`) lose their written name in the tree."""
@@ -212,6 +235,27 @@ class _Scan:
 
     def _takes(self, effect: Effect, saw: str) -> None:
         self._beyond[Beyond(effect=effect, saw=saw)] = None
+
+
+def _qualified_from(text: str, start: int) -> int:
+    """Where the name of a function begins whose last part begins at `start`: `schema . name`. Looks at that name alone,
+    however long the text before it is."""
+    while True:
+        dot = _before_spaces(text, start)
+        if not dot or text[dot - 1] != ".":
+            return start
+        end = begin = _before_spaces(text, dot - 1)
+        while begin and (text[begin - 1].isalnum() or text[begin - 1] in '_"`'):
+            begin -= 1
+        if begin == end:
+            return start
+        start = begin
+
+
+def _before_spaces(text: str, at: int) -> int:
+    while at and text[at - 1].isspace():
+        at -= 1
+    return at
 
 
 def _known_dialect(value: OptionValue) -> str:
