@@ -10,6 +10,7 @@ it can do (`.hint`). Denial inside the guard is a value (`bailiwick.model.decisi
     ├── MissingExtra            an optional dependency is not installed
     ├── StoreError              a state store or log failed, is full, or is held by somebody else
     │   └── LogUnavailable      the audit log cannot take a record: effects are denied
+    ├── DidNotRun               for tools to raise: nothing happened, so the call may be made again
     ├── CanonicalError          a value has no canonical encoding
     └── Refused                 a governed call did not run
         ├── Denied
@@ -32,6 +33,7 @@ __all__ = [
     "BailiwickError",
     "CanonicalError",
     "Denied",
+    "DidNotRun",
     "Finding",
     "LogUnavailable",
     "MissingExtra",
@@ -113,6 +115,11 @@ class LogUnavailable(StoreError):
 
 class CanonicalError(BailiwickError):
     """A value has no canonical encoding (a float, NaN, a lone surrogate, too large, too deep ...)."""
+
+
+class DidNotRun(BailiwickError):
+    """For tools to raise: the call had no effect, so making it again does no harm. Without it, an exception of a tool
+    with `idempotency = "none"` leaves the call in doubt."""
 
 
 class Refused(BailiwickError):

@@ -216,7 +216,7 @@ def story(ticking: Ticking) -> list[Draft]:
         draft(kind.CONTENT_INGESTED, result, contents=[Content(role="text", data=b"queued")]),
         *others,
         draft(kind.ACTION_FAILED, {"decision": failed, "permit": "prm-2", "error": "SMTPException"}),
-        draft(kind.ACTION_CANCELLED, {"decision": cancelled, "permit": "prm-3"}),
+        draft(kind.ACTION_CANCELLED, {"decision": cancelled, "permit": "prm-3", "error": "TimeoutError"}),
         draft(kind.ACTION_EXPIRED, {"decision": expired, "permit": "prm-4"}),
         draft(kind.LOG_RECOVERED, {"unknown": [lost], "from_seq": 0, "to_seq": 3}, session=""),
         draft(

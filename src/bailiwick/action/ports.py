@@ -64,8 +64,10 @@ class InFlightStore(Protocol):
         tool: str,
         idempotency: Idempotency,
         now_ms: int,
-    ) -> None:
-        """Note a call. Raises StoreError if the permit id is noted already."""
+        exclusive: bool = False,
+    ) -> bool:
+        """Note a call → whether it was noted. `exclusive`: only if no call with this effect is under way or unknown, of
+        all who try at once one is. Raises StoreError if the permit id is noted already."""
 
     def finish(self, permit_id: str) -> None:
         """Strike a call off: its outcome is recorded. Nothing happens if it is not noted."""

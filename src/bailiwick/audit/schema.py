@@ -24,7 +24,7 @@ The bodies, `?` marking optional fields:
     approval.refused    approval, by?, code, message, os_user?: an attempt to grant or deny that did not count
     action.completed    decision, permit, result_content?, label?
     action.failed       decision, permit, error: the exception's type name alone
-    action.cancelled    decision, permit
+    action.cancelled    decision, permit, error?: given up, or stopped by an exception of this type; it may have run
     action.expired      decision, permit: handed out and never started
     action.reconciled   decision, as: "ran" | "did-not-run", by, permit?, note?, os_user?
 
@@ -141,7 +141,7 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
         EventKind.APPROVAL_REFUSED: _rec(_texts("approval", "code", "message"), by=_TEXT, os_user=_TEXT),
         EventKind.ACTION_COMPLETED: _rec(_texts("decision", "permit"), result_content=_TEXT, label=LABEL),
         EventKind.ACTION_FAILED: _rec(_texts("decision", "permit", "error")),
-        EventKind.ACTION_CANCELLED: _ENDED,
+        EventKind.ACTION_CANCELLED: _rec(_texts("decision", "permit"), error=_TEXT),
         EventKind.ACTION_EXPIRED: _ENDED,
         EventKind.ACTION_RECONCILED: _rec(
             {**_texts("decision", "by"), "as": Choice(frozenset({"ran", "did-not-run"}))},

@@ -106,7 +106,10 @@ class Core:
             if not won:
                 judged = judged.refused(_used(approval))
         if judged.decision.allowed:
-            return (yield from self._permit(session, judged, now_us))
+            permit = yield from self._permit(session, judged, now_us)
+            if permit is not None:
+                return permit
+            judged = judged.refused(_under_way(judged.decision.tool))
         return (yield from self._refuse(session, judged, asked, now_us))
 
     def _with_approval(
@@ -172,9 +175,13 @@ class Core:
             return judged
         settings = self.planes.settings
         rows: Sequence[InDoubt] = yield FindInDoubt(effect_key(judged.action, settings.tenant, settings.env))
-        return judged.refused(_in_doubt(rows[0])) if rows else judged
+        if not rows:
+            return judged
+        unknown = next((row for row in rows if row.unknown), None)
+        return judged.refused(_under_way(tool.name) if unknown is None else _in_doubt(unknown))
 
-    def _permit(self, session: SessionState, judged: Judged, now_us: int) -> Flow[Permit]:
+    def _permit(self, session: SessionState, judged: Judged, now_us: int) -> Flow[Permit | None]:
+        """Record the decision and hand out the permit. → None if the same call was permitted at the same moment."""
         assert judged.action is not None
         action, settings = judged.action, self.planes.settings
         permit = Permit(
@@ -186,7 +193,7 @@ class Core:
             expires_us=now_us + settings.permit_ttl_ms * 1000,
         )
         if permit.tracked:
-            yield Begin(
+            noted: bool = yield Begin(
                 effect_key=permit.effect_key,
                 permit_id=permit.id,
                 decision_event=permit.event_id,
@@ -194,6 +201,8 @@ class Core:
                 idempotency=action.tool.idempotency,
                 now_ms=now_us // 1000,
             )
+            if not noted:
+                return None
         draft = yield from self._draft(session, judged, event_id=permit.event_id, now_us=now_us, permit=permit)
         # Known to the session before it is on record: a caller that goes away in between leaves a permit that the
         # session's end withdraws, not one that hangs in the log for ever.
@@ -283,6 +292,15 @@ def _used(approval: Approval) -> Reason:
         code="approval-used",
         message=f"Approval {approval.id} was used by another call at the same moment.",
         hint="An approval is for one run; ask for another.",
+    )
+
+
+def _under_way(tool: str) -> Reason:
+    return Reason(
+        plane=Plane.ACTION,
+        code="under-way",
+        message=f"The same {tool} call is under way already, and must not run twice.",
+        hint="Wait for its outcome.",
     )
 
 

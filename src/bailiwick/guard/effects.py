@@ -7,7 +7,7 @@ knows which port it is for (`do`); both drivers do nothing else with it, so sync
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from bailiwick.action.approvals import Approval, ApprovalStore
@@ -182,24 +182,24 @@ class CompareAndSet:
 
 @dataclass(frozen=True, slots=True)
 class FindInDoubt:
-    """→ earlier calls with the same effect whose outcome nobody knows: marked so, or left by a process that is gone."""
+    """→ earlier calls with the same effect that may have run. Those whose outcome nobody will report (marked so, lost,
+    or left by a process that is gone) are `unknown`; the others are under way just now."""
 
     effect_key: str
 
     def do(self, ports: Ports) -> tuple[InDoubt, ...]:
+        def known(row: InDoubt) -> bool:
+            alive = row.log_id == ports.log_id or ports.log_alive(row.log_id)
+            return alive and not row.unknown and row.permit_id not in ports.lost
+
         rows = ports.in_flight.in_doubt(self.effect_key)
-        return tuple(
-            row
-            for row in rows
-            if row.unknown
-            or row.permit_id in ports.lost
-            or not (row.log_id == ports.log_id or ports.log_alive(row.log_id))
-        )
+        return tuple(row if known(row) else replace(row, unknown=True) for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
-    """Note that a call is about to be permitted."""
+    """Note that a call is about to be permitted → whether it may be: one that must not run twice is noted only if none
+    with the same effect is."""
 
     effect_key: str
     permit_id: str
@@ -208,8 +208,8 @@ class Begin:
     idempotency: Idempotency
     now_ms: int
 
-    def do(self, ports: Ports) -> None:
-        ports.in_flight.begin(
+    def do(self, ports: Ports) -> bool:
+        return ports.in_flight.begin(
             self.effect_key,
             permit_id=self.permit_id,
             decision_event=self.decision_event,
@@ -217,6 +217,7 @@ class Begin:
             tool=self.tool,
             idempotency=self.idempotency,
             now_ms=self.now_ms,
+            exclusive=self.idempotency is Idempotency.NONE,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bailiwick.errors import UsageError
+from bailiwick.errors import DidNotRun, UsageError
 from bailiwick.flow.ledger import ContentOrigin, LedgerRow, Seen
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, Finish, Flow, MarkUnknown, Now, Recorded, StoreLedger
@@ -102,8 +102,11 @@ def completed(core: Core, session: SessionState, permit: Permit, value: object) 
 
 
 def failed(core: Core, session: SessionState, permit: Permit, error: BaseException | str) -> Flow[Left]:
-    """The tool raised or answered with an error: it says itself that it failed, so the call is not in doubt, unless
-    the error is one of the connection (a timeout after the last byte was sent ...) and the tool must not run twice.
+    """The tool answered with an error, or raised.
+
+    An answer, or DidNotRun, says what became of the call. Any other exception says only where the tool's code stopped,
+    perhaps after the effect (a timeout, an answer that it could not read ...): where the tool must not run twice, the
+    call stays in doubt.
 
     Anybody may have written what an error says, so its text is labelled as untrusted content."""
     _must_be_running(session, permit)
@@ -113,8 +116,8 @@ def failed(core: Core, session: SessionState, permit: Permit, error: BaseExcepti
     seen = Seen(origin=ContentOrigin.MESSAGE, source=source, value=text, label=_error_label(permit))
     yield from _note_written(session, permit)
     left = yield from _take_in(core, session, seen, now_us, decision_event=permit.event_id)
-    if permit.action.tool.idempotency is Idempotency.NONE and isinstance(error, OSError):
-        yield from _give_up(core, session, permit, now_us)
+    if permit.action.tool.idempotency is Idempotency.NONE and not isinstance(error, str | DidNotRun):
+        yield from _give_up(core, session, permit, now_us, error=type(error).__name__)
         return left
     ended = outcome_draft(
         core.planes,
@@ -150,13 +153,14 @@ def cancelled(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
     yield from _give_up(core, session, permit, now_us)
 
 
-def _give_up(core: Core, session: SessionState, permit: Permit, now_us: int) -> Flow[None]:
+def _give_up(core: Core, session: SessionState, permit: Permit, now_us: int, error: str = "") -> Flow[None]:
     """Nobody knows whether it ran: off the session, on the list of calls in doubt, on record."""
+    extra = {"error": error} if error else {}
     yield from _drop(session, permit)
     if permit.tracked:
         yield MarkUnknown(permit.id)
     ended = outcome_draft(
-        core.planes, session, EventKind.ACTION_CANCELLED, permit, event_id=core.new_id(), now_us=now_us, extra={}
+        core.planes, session, EventKind.ACTION_CANCELLED, permit, event_id=core.new_id(), now_us=now_us, extra=extra
     )
     yield Append((ended,), Durability.SYNC)
 

@@ -182,12 +182,16 @@ class SqliteState:
         tool: str,
         idempotency: Idempotency,
         now_ms: int,
-    ) -> None:
+        exclusive: bool = False,
+    ) -> bool:
+        values = (permit_id, effect_key, decision_event, log_id, tool, idempotency.value, now_ms)
         with self._use() as connection:
-            connection.execute(
-                "INSERT INTO in_flight VALUES (?, ?, ?, ?, ?, ?, ?, 'running')",
-                (permit_id, effect_key, decision_event, log_id, tool, idempotency.value, now_ms),
+            noted = connection.execute(
+                "INSERT INTO in_flight SELECT ?, ?, ?, ?, ?, ?, ?, 'running' WHERE NOT ? OR NOT EXISTS "
+                "(SELECT 1 FROM in_flight WHERE effect_key = ? AND state IN ('running', 'unknown'))",
+                (*values, exclusive, effect_key),
             )
+            return noted.rowcount == 1
 
     def finish(self, permit_id: str) -> None:
         with self._use() as connection:
