@@ -64,7 +64,8 @@ def example_world() -> World:
 
 def commands() -> Iterator[click.Context]:
     """Every command that does something, in alphabetical order, each in a context that knows its whole name."""
-    yield from _commands(click.Context(cli, info_name="bailiwick", max_content_width=100, terminal_width=100))
+    given = {**cli.context_settings, "max_content_width": 100, "terminal_width": 100}
+    yield from _commands(click.Context(cli, info_name="bailiwick", **given))
 
 
 def _commands(context: click.Context) -> Iterator[click.Context]:
