@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bailiwick.action.types import STANDARD_TYPES, Parsed, Unparsable, normal_domain, type_registry
-from bailiwick.action.types.content import MAX_ADDRESSES, content_facts, find_addresses, is_opaque
+from bailiwick.action.types.content import MAX_ADDRESSES, content_facts
 from bailiwick.action.types.mail import Address, MailProblem, normal_address
 from bailiwick.action.types.money import EXPONENTS
 from bailiwick.action.types.plain import BoolType
@@ -119,7 +119,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize(("name", "text", "expected"), ADDRESSES, ids=[name for name, _, _ in ADDRESSES])
 def test_addresses_in_text(name: str, text: str, expected: tuple[str, ...]) -> None:
-    assert find_addresses(text) == expected
+    assert content_facts(text)["addresses"] == expected
 
 
 OPAQUE = [
@@ -139,7 +139,7 @@ OPAQUE = [
 
 @pytest.mark.parametrize(("name", "text", "expected"), OPAQUE, ids=[name for name, _, _ in OPAQUE])
 def test_opaque_text(name: str, text: str, expected: bool) -> None:
-    assert is_opaque(text) is expected
+    assert content_facts(text)["opaque"] is expected
 
 
 def test_text_with_more_addresses_than_are_listed_is_opaque() -> None:

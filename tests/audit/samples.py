@@ -100,7 +100,7 @@ def decision(
         approvers=(EntityRef(kind=EntityKind.GROUP, id="support-leads"),),
         quorum=1,
     )
-    origin = Origin(content="c-1", event=prompt, source="user", path="", value_digest="sha256:00")
+    origin = Origin(content="c-1", event=prompt, source="user", path="")
     return Decision(
         outcome=outcome,
         reasons=(Reason(plane=Plane.POLICY, code="external-mail", message="Mail needs a lead.", hint="Ask one."),),

@@ -135,7 +135,6 @@ def test_an_address_is_traced_to_the_article_that_it_came_from() -> None:
     (origin,) = traced(desk, Role.TARGET, "audit@evil.example").origins
     assert (origin.content, origin.event, origin.source) == (article.content, article.event, "kb:article-17")
     assert (origin.path, origin.how) == ("@17", "exact")
-    assert origin.value_digest.startswith("sha256:")
 
 
 def test_data_in_a_text_is_traced_to_its_rows() -> None:

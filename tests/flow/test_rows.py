@@ -47,10 +47,8 @@ def test_a_restored_session_knows_what_it_knew() -> None:
     assert child == twin == restored(child.rows)
 
 
-def test_rows_since_are_the_rest() -> None:
+def test_rows_are_numbered_from_zero() -> None:
     ledger = lived().ledger
-    assert ledger.rows_since(-1) == ledger.rows
-    assert ledger.rows_since(2) == ledger.rows[3:]
     assert [row.ord for row in ledger.rows] == list(range(len(ledger.rows)))
 
 

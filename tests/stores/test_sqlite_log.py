@@ -22,7 +22,9 @@ from bailiwick.audit.report import State
 from bailiwick.errors import LogUnavailable, StoreError
 from bailiwick.model.event import Content, EventKind, Receipt
 from bailiwick.model.tool import Durability
-from bailiwick.stores.sqlite_log import LogReader, SqliteLog, is_held, list_logs, log_path, verify_folder
+from bailiwick.stores.log_file import is_held, list_logs, log_path
+from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.stores.sqlite_log import SqliteLog
 from tests.audit.samples import Ticking, allowed, story
 from tests.stores.log_process import clock, draft, open_log
 

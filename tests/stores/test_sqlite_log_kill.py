@@ -12,7 +12,8 @@ import pytest
 
 from bailiwick.audit.report import State
 from bailiwick.model.event import EventKind
-from bailiwick.stores.sqlite_log import is_held, list_logs, verify_folder
+from bailiwick.stores.log_file import is_held, list_logs
+from bailiwick.stores.log_reader import verify_folder
 from tests.stores.log_process import open_log
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,9 @@ from bailiwick.audit.trace import show, timeline, why
 from bailiwick.errors import StoreError, UsageError
 from bailiwick.model.event import EventKind
 from bailiwick.model.tool import Durability
-from bailiwick.stores.sqlite_log import LogReader, SqliteLog, list_logs, log_path, verify_folder
+from bailiwick.stores.log_file import list_logs, log_path
+from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.stores.sqlite_log import SqliteLog
 from tests.audit.samples import Ticking, story
 from tests.stores.log_process import draft, open_log
 

@@ -56,6 +56,9 @@ class ApprovalStatus(StrEnum):
     CONSUMED = "consumed"
 
 
+_OPEN = (ApprovalStatus.REQUESTED, ApprovalStatus.GRANTED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
     """What one person said on one gate. `os_user` is the account of the operating system that it came from, which
@@ -120,7 +123,7 @@ class Approval:
 
     def status_at(self, now_ms: int) -> ApprovalStatus:
         """The status with time taken into account: what is still open but past its end has expired."""
-        still_open = self.status in (ApprovalStatus.REQUESTED, ApprovalStatus.GRANTED)
+        still_open = self.status in _OPEN
         return ApprovalStatus.EXPIRED if still_open and now_ms >= self.expires_ms else self.status
 
     def open_for(self, *, gates: Set[str], policy_digest: str, label: Label, now_ms: int) -> bool:
@@ -280,9 +283,6 @@ def differing(approval: Approval, args: bytes) -> tuple[str, ...]:
         return tuple(sorted(shown))
     names = shown.keys() | asked.keys()
     return tuple(sorted(name for name in names if name not in shown or name not in asked or shown[name] != asked[name]))
-
-
-_OPEN = (ApprovalStatus.REQUESTED, ApprovalStatus.GRANTED)
 
 
 def _not_granted(approval: Approval, now_ms: int) -> Reason | None:

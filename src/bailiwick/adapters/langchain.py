@@ -257,11 +257,11 @@ def _block(block: str | dict[str, Any]) -> str:
     return f"[{block.get('type')}] {json.dumps(block, sort_keys=True, default=str)}"
 
 
-def _failed(result: ToolResult) -> bool:
-    return isinstance(result, ToolMessage) and result.status == "error"
+def _failed(result: ToolResult | list[ToolResult]) -> bool:
+    return any(isinstance(message, ToolMessage) and message.status == "error" for message in _messages(result))
 
 
-def _record(session: Session, permit: Permit, result: ToolResult) -> None:
+def _record(session: Session, permit: Permit, result: ToolResult | list[ToolResult]) -> None:
     text = "\n".join(map(_said, _messages(result)))
     if _failed(result):
         session.failed(permit, text)
@@ -270,7 +270,7 @@ def _record(session: Session, permit: Permit, result: ToolResult) -> None:
     _vouch(session, result)
 
 
-async def _arecord(session: Session, permit: Permit, result: ToolResult) -> None:
+async def _arecord(session: Session, permit: Permit, result: ToolResult | list[ToolResult]) -> None:
     text = "\n".join(map(_said, _messages(result)))
     if _failed(result):
         await session.afailed(permit, text)
@@ -279,7 +279,7 @@ async def _arecord(session: Session, permit: Permit, result: ToolResult) -> None
     _vouch(session, result)
 
 
-def _vouch(session: Session, result: ToolResult) -> None:
+def _vouch(session: Session, result: ToolResult | list[ToolResult]) -> None:
     for message in _messages(result):
         for text in _read(message):
             session.vouch(text)

@@ -80,8 +80,6 @@ class Report:
     sessions: int
     contents: int
     erased: int
-    first_us: int
-    last_us: int
     relations: Relations = field(repr=False)
 
     @property

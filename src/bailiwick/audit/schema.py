@@ -23,7 +23,7 @@ The bodies, `?` marking optional fields:
     approval.denied     approval, by, gates?, os_user?
     approval.refused    approval, by?, code, message, os_user?: an attempt to grant or deny that did not count
     action.completed    decision, permit, result_content?, label?
-    action.failed       decision, permit, error: the exception's type name alone
+    action.failed       decision, permit, error: the exception's type name alone, or "reported": the tool answered so
     action.cancelled    decision, permit, error?: given up, or stopped by an exception of this type; it may have run
     action.expired      decision, permit: handed out and never started
     action.reconciled   decision, as: "ran" | "did-not-run", by, permit?, note?, os_user?

@@ -120,7 +120,7 @@ class _Scan:
         self._ids: set[str] = set()
         self._ords: dict[str, int] = {}
         self._kinds: Counter[str] = Counter()
-        self._times: tuple[int, int] = (0, 0)
+        self._last_us = 0
         self._found = self._erased = 0
 
     def problem(self, code: str, message: str, seq: int | None = None, event: str = "") -> None:
@@ -172,11 +172,11 @@ class _Scan:
             self.problem("session-gap", text, row.seq, event.id)
         self._ords[event.session] = event.ord + 1
         self._kinds[event.kind.value] += 1
-        first, last = self._times
-        if event.ts_us < last - BACKWARDS_US:
-            text = f"record {row.seq} is {(last - event.ts_us) // 1000} ms older than the one before: clock set back?"
+        if event.ts_us < self._last_us - BACKWARDS_US:
+            older_ms = (self._last_us - event.ts_us) // 1000
+            text = f"record {row.seq} is {older_ms} ms older than the one before: clock set back?"
             self._warnings.append(Problem(code="clock-back", message=text, seq=row.seq, event=event.id))
-        self._times = (first or event.ts_us, event.ts_us)
+        self._last_us = event.ts_us
 
     def _relate(self, event: Event) -> None:
         """The event fits the ones before it."""
@@ -279,8 +279,6 @@ class _Scan:
             sessions=len(self._ords.keys() - {""}),
             contents=self._found,
             erased=self._erased,
-            first_us=self._times[0],
-            last_us=self._times[1],
             relations=self.relations,
         )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -13,22 +11,17 @@ from rich.markup import escape
 
 from bailiwick.action.approval_card import card_text
 from bailiwick.action.approvals import Approval, ApprovalStatus
-from bailiwick.cli.output import JSON_OPTION, console, print_json, shown, table, when
+from bailiwick.cli.output import DIR_OPTION, JSON_OPTION, console, os_user, print_json, shown, table, when
 from bailiwick.errors import UsageError
 from bailiwick.guard.approving import Answer, answer
 from bailiwick.model.canonical import parse
 from bailiwick.model.decision import Reason
 from bailiwick.project import Guard, find_project, load_project
+from bailiwick.project.guard import STATE_FILE
 from bailiwick.stores.sqlite_state import SqliteState
 
 __all__ = ["approvals"]
 
-DIR_OPTION = click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The project folder. Default: the nearest one upwards.",
-)
 AS_OPTION = click.option(
     "--as", "approver", required=True, metavar="USER", help="Who answers: a user of directory.toml."
 )
@@ -141,19 +134,11 @@ def _answer(
     console().print(f"{shown(counted.id)} is [bold]{counted.status.value}[/]")
 
 
-def os_user() -> str:
-    """The account of the operating system, as `uid:name`."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = "?"
-    return f"{os.getuid()}:{name}"
-
-
 def _state(path: Path) -> SqliteState:
-    if not (path / "state.db").exists():
-        raise UsageError(f"nothing ran in this project yet: there is no {path / 'state.db'}", hint="run an agent first")
-    return SqliteState.open(path / "state.db")
+    file = path / STATE_FILE
+    if not file.exists():
+        raise UsageError(f"nothing ran in this project yet: there is no {file}", hint="run an agent first")
+    return SqliteState.open(file)
 
 
 def _json(item: Approval, now_ms: int) -> dict[str, Any]:

@@ -16,12 +16,10 @@ from bailiwick.audit.report import FolderReport, Head, Problem, State
 from bailiwick.audit.trace import find, reasons, timeline
 from bailiwick.audit.trace import show as trace_show
 from bailiwick.audit.trace import why as trace_why
-from bailiwick.cli.approvals import DIR_OPTION, os_user
-from bailiwick.cli.audit_why import Content, decision_lines, event_row, why_json, why_lines
-from bailiwick.cli.output import FOLDER, JSON_OPTION, console, print_json, shown, shown_text, table
+from bailiwick.cli.audit_why import Content, decision_lines, event_json, event_row, why_json, why_lines
+from bailiwick.cli.output import DIR_OPTION, FOLDER, JSON_OPTION, console, os_user, print_json, shown, shown_text, table
 from bailiwick.errors import UsageError
 from bailiwick.guard.reconciling import Finding, reconcile
-from bailiwick.model.event import Event
 from bailiwick.project import Guard, find_project
 from bailiwick.project.guard import LOG_FOLDER
 from bailiwick.project.load import PROJECT_FILE, load_settings
@@ -78,17 +76,17 @@ def show_(event_id: str | None, folder: Path | None, session: str | None, last: 
             every = timeline(readers, last=last if session is None else None)
             events = deque((event for event in every if session is None or session in event.session), maxlen=last)
             if as_json:
-                print_json([_event_json(event) for event in events])
+                print_json([event_json(event) for event in events])
             else:
                 console().print(table(("time", "id", "kind", "what", "outcome"), map(event_row, events)))
             return
         found = trace_show(readers, event_id)
     if as_json:
         texts = {role: _text(data) for role, data in found.contents.items()}
-        related = [_event_json(event) for event in found.related]
-        print_json({**_event_json(found.event), "contents": texts, "related": related})
+        related = [event_json(event) for event in found.related]
+        print_json({**event_json(found.event), "contents": texts, "related": related})
         return
-    console().print_json(data=_event_json(found.event), ensure_ascii=True)
+    console().print_json(data=event_json(found.event), ensure_ascii=True)
     for role, data in found.contents.items():
         console().print(f"[bold]{shown(role)}[/]: {shown_text(_text(data))}", soft_wrap=True)
     for event in found.related:
@@ -104,7 +102,7 @@ def why_(event_id: str, folder: Path | None, as_json: bool) -> None:
     with _readers(folder) as readers:
         trace = trace_why(readers, event_id)
         if as_json:
-            print_json(why_json(trace, _event_json))
+            print_json(why_json(trace))
             return
         lines = [
             *decision_lines(trace.decision, reasons(readers, trace.decision)),
@@ -254,7 +252,14 @@ def _report_json(report: FolderReport) -> dict[str, Any]:
         "problems": [problem(item) for item in report.problems],
         "warnings": [problem(item) for item in report.warnings],
         "unknown": [
-            {"log": call.log, "seq": call.seq, "decision": call.decision, "permit": call.permit, "tool": call.tool}
+            {
+                "log": call.log,
+                "seq": call.seq,
+                "decision": call.decision,
+                "permit": call.permit,
+                "tool": call.tool,
+                "given_up": call.given_up,
+            }
             for call in report.unknown
         ],
     }
@@ -262,23 +267,3 @@ def _report_json(report: FolderReport) -> dict[str, Any]:
 
 def _text(data: bytes | None) -> str:
     return "(no longer there)" if data is None else data.decode("utf-8", "replace")
-
-
-def _event_json(event: Event) -> dict[str, Any]:
-    return {
-        "v": event.v,
-        "id": event.id,
-        "log": event.log,
-        "seq": event.seq,
-        "kind": event.kind.value,
-        "ts_us": event.ts_us,
-        "tenant": event.tenant,
-        "env": event.env,
-        "session": event.session,
-        "ord": event.ord,
-        "task": event.task,
-        "actor": list(event.actor),
-        "parents": list(event.parents),
-        "body": dict(event.body),
-        "commitments": dict(event.commitments),
-    }

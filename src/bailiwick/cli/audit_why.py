@@ -13,7 +13,7 @@ import orjson
 from bailiwick.audit.trace import ArgumentTrace, OriginTrace, Why
 from bailiwick.model.event import Event
 
-__all__ = ["Content", "decision_lines", "event_row", "event_time", "why_json", "why_lines"]
+__all__ = ["Content", "decision_lines", "event_json", "event_row", "event_time", "why_json", "why_lines"]
 
 Content = Callable[[str], bytes | None]
 """Event id → the text of the content that it recorded; None if it is no longer there."""
@@ -79,7 +79,7 @@ def _json(data: bytes | None) -> object:
         return None
 
 
-def why_json(trace: Why, event_json: Callable[[Event], dict[str, Any]]) -> dict[str, Any]:
+def why_json(trace: Why) -> dict[str, Any]:
     """The same for --json."""
     return {
         "decision": event_json(trace.decision),
@@ -104,6 +104,27 @@ def why_json(trace: Why, event_json: Callable[[Event], dict[str, Any]]) -> dict[
         ],
         "heard": [event.id for event in trace.heard],
         "related": [event_json(event) for event in trace.related],
+    }
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event for --json."""
+    return {
+        "v": event.v,
+        "id": event.id,
+        "log": event.log,
+        "seq": event.seq,
+        "kind": event.kind.value,
+        "ts_us": event.ts_us,
+        "tenant": event.tenant,
+        "env": event.env,
+        "session": event.session,
+        "ord": event.ord,
+        "task": event.task,
+        "actor": list(event.actor),
+        "parents": list(event.parents),
+        "body": dict(event.body),
+        "commitments": dict(event.commitments),
     }
 
 

@@ -15,11 +15,9 @@ from rich.console import Console
 
 from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.audit.trace import reasons, why
-from bailiwick.cli.approvals import os_user
 from bailiwick.cli.audit import text_of
 from bailiwick.cli.audit_why import why_lines
-from bailiwick.cli.demo_text import flip_one_byte
-from bailiwick.cli.output import shown
+from bailiwick.cli.output import os_user, shown
 from bailiwick.errors import Denied, UsageError
 from bailiwick.guard.approving import Answer, answer
 from bailiwick.guard.session import Session
@@ -354,10 +352,23 @@ def verify_and_flip(stage: Stage) -> list[Line]:
     source = next(iter(sorted(folder.glob("*.db"))))
     with LogReader.open(source) as reader:
         reader.copy(copy / source.name)
-    where = flip_one_byte(copy / source.name)
+    where = _flip_one_byte(copy / source.name)
     told = verify_folder(copy)
     problems = [problem for one in told.logs for problem in one.problems]
     first = problems[0] if problems else None
     named = first.message if first else "nothing was found"
     stage.line(f"the same for a copy with one byte flipped ({where})", told.state.value, named, str(copy), "tampered")
     return stage.lines[kept:]
+
+
+def _flip_one_byte(path: Path) -> str:
+    """Change one bit in the middle of a recorded denial, in the file itself. → what was changed, in words."""
+    data = bytearray(path.read_bytes())
+    mark = b'"outcome":"deny"'
+    at = data.find(mark)
+    if at < 0:
+        raise UsageError(f"{path} holds no denial", hint="run the whole demo")
+    at += len(mark) - 2
+    data[at] ^= 0x01
+    path.write_bytes(data)
+    return f"byte {at}, in a denial"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import getpass
+import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from bailiwick.errors import BailiwickError, Finding, ProjectError
 from bailiwick.model.decision import Decision, Outcome
 
 __all__ = [
+    "DIR_OPTION",
     "FOLDER",
     "JSON_OPTION",
     "console",
@@ -25,6 +28,7 @@ __all__ = [
     "fail",
     "finding_json",
     "findings",
+    "os_user",
     "outcome_style",
     "print_json",
     "shown",
@@ -34,6 +38,12 @@ __all__ = [
 ]
 
 FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False), metavar="[DIR]")
+DIR_OPTION = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The project folder. Default: the nearest one upwards.",
+)
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 _STYLES = {Outcome.ALLOW: "green", Outcome.DENY: "red", Outcome.NEEDS_APPROVAL: "yellow"}
@@ -153,11 +163,15 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     return made
 
 
+def os_user() -> str:
+    """The account of the operating system, as `uid:name`."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "?"
+    return f"{os.getuid()}:{name}"
+
+
 def when(ms: int) -> str:
     """Milliseconds since the epoch as UTC to the second."""
     return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def plain(mapping: Mapping[str, object]) -> str:
-    """A small mapping on one line."""
-    return ", ".join(f"{key}={value}" for key, value in mapping.items())

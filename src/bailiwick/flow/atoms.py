@@ -30,11 +30,9 @@ __all__ = [
     "MAX_NESTING",
     "MAX_SCAN",
     "Atoms",
-    "atom_digest",
     "atom_key",
     "atoms",
     "decoded",
-    "key_of",
 ]
 
 MAX_ATOMS = 4_096
@@ -67,23 +65,13 @@ class Atoms:
     truncated: bool = False
 
 
-def atom_digest(value: str) -> str:
-    """SHA-256 in hex of `value` as atoms are compared."""
+def atom_key(value: str) -> str:
+    """By what indexes know an atom: the first hex digits of the SHA-256 of `value` as atoms are compared."""
     if not value.isascii():
         value = "".join(
             char for char in unicodedata.normalize("NFKC", value) if unicodedata.category(char) not in ("Cf", "Cs")
         )
-    return hashlib.sha256(value.strip().lower().encode("utf-8")).hexdigest()
-
-
-def atom_key(value: str) -> str:
-    """The short form of `atom_digest` that indexes use."""
-    return key_of(atom_digest(value))
-
-
-def key_of(digest: str) -> str:
-    """The key of an atom of this digest."""
-    return digest[:_KEY_DIGITS]
+    return hashlib.sha256(value.strip().lower().encode("utf-8")).hexdigest()[:_KEY_DIGITS]
 
 
 def decoded(value: object) -> object:

@@ -217,10 +217,6 @@ class Ledger:
         """Every row that this ledger took in, its own and applied ones, in order; each once."""
         return tuple(self._rows)
 
-    def rows_since(self, ord: int) -> tuple[LedgerRow, ...]:  # noqa: A002 - the field's name
-        """The rows of `rows` after the first `ord + 1`."""
-        return tuple(self._rows[ord + 1 :])
-
     def apply(self, row: LedgerRow) -> None:
         """Take in a row of this session, from the store or another process. One that is known already changes nothing.
         Raises StoreError if it cannot be understood."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bailiwick.flow.atoms import MAX_LEAF, MAX_SCAN, atom_digest, atoms, decoded, inner, key_of
+from bailiwick.flow.atoms import MAX_LEAF, MAX_SCAN, atom_key, atoms, decoded, inner
 from bailiwick.flow.records import ContentRecord
 from bailiwick.model.call import ArgFacts
 from bailiwick.model.decision import Origin
@@ -25,7 +25,7 @@ MAX_ORIGINS = 48
 MAX_PLACES_PER_ATOM = 8
 """Places remembered per atom: the newest."""
 MAX_SESSION_ATOMS = 1_000_000
-"""Different atoms remembered per session. Beyond, new ones are not, and `AtomIndex.full` says so."""
+"""Different atoms remembered per session; beyond, new ones are not."""
 MAX_SEARCHED = 256
 """Atoms of one argument that are looked up."""
 
@@ -44,7 +44,6 @@ class Evidence(Protocol):
 class AtomIndex:
     """Exact values of everything that the session has seen, and of what the content is."""
 
-    full: bool = False
     _contents: list[tuple[str, str, str]] = field(default_factory=list)
     _places: dict[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
 
@@ -54,24 +53,22 @@ class AtomIndex:
         for key, path in record.atoms:
             before = self._places.get(key, ())
             if not before and len(self._places) >= MAX_SESSION_ATOMS:
-                self.full = True
                 continue
             self._places[key] = ((number, path), *before[: MAX_PLACES_PER_ATOM - 1])
 
     def origins(self, argument: ArgFacts) -> tuple[Origin, ...]:
         if not self._places:
             return ()
-        hits: dict[tuple[int, str], tuple[str, str]] = {}
+        hits: dict[tuple[int, str], str] = {}
         for value in _searched(argument):
-            digest = atom_digest(value)
-            for number, path in self._places.get(key_of(digest), ()):
-                hits.setdefault((number, _record(path)), (path, digest))
+            for number, path in self._places.get(atom_key(value), ()):
+                hits.setdefault((number, _record(path)), path)
         newest = sorted(hits, key=_newest_first)[:MAX_ORIGINS] if len(hits) > 1 else hits
-        return tuple(self._origin(place[0], *hits[place]) for place in newest)
+        return tuple(self._origin(place[0], hits[place]) for place in newest)
 
-    def _origin(self, number: int, path: str, digest: str) -> Origin:
+    def _origin(self, number: int, path: str) -> Origin:
         content, event, source = self._contents[number]
-        return Origin(content=content, event=event, source=source, path=path, value_digest=f"sha256:{digest}")
+        return Origin(content=content, event=event, source=source, path=path)
 
 
 def _record(path: str) -> str:

@@ -34,7 +34,7 @@ from bailiwick.guard.effects import (
 )
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import approval_draft, decision_draft
-from bailiwick.guard.state import Permit, PermitState, SessionState
+from bailiwick.guard.state import Permit, SessionState
 from bailiwick.model.call import Action, Call
 from bailiwick.model.decision import Decision, Outcome, Plane, Reason
 from bailiwick.model.event import Draft
@@ -213,9 +213,7 @@ class Core:
             yield Append((draft,), judged.decision.durability)
         except Exception:
             # Not on record: there is no permit. (Not so when the caller goes away: that comes as no Exception.)
-            with session.lock:
-                session.permits.pop(permit.id, None)
-                permit.state = PermitState.CLOSED
+            session.drop(permit)
             if permit.tracked:
                 yield Finish(permit.id)
             raise

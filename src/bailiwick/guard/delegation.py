@@ -105,9 +105,7 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
         ),
         Durability.SYNC,
     )
-    with session.lock:
-        permit.state = PermitState.CLOSED
-        session.permits.pop(permit.id, None)
+    session.drop(permit)
     return opened
 
 

@@ -1,7 +1,7 @@
 """The sync and the async driver: they run a generator of the core against the ports and hold no logic of their own.
 
 What a port raises is thrown into the generator at the request that failed. Whatever leaves the generator as an
-exception means that the guard could not decide: `bailiwick.guard.session` turns that into a denial.
+exception means that the guard could not decide: `bailiwick.guard.engine` turns that into a denial.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from bailiwick.action.approvals import Approval, ApprovalStore
 from bailiwick.action.ports import InDoubt, InFlightStore, Resolution
-from bailiwick.audit.log import EventLog
+from bailiwick.audit.log import Clock, EventLog
 from bailiwick.flow.ledger import LedgerRow, LedgerStore
 from bailiwick.identity.ports import SessionStore, StoredSession
 from bailiwick.model.event import Draft, Receipt
@@ -56,12 +56,6 @@ Flow = Generator[Effect, Any, T]
 """A generator of the core that ends in a T."""
 
 
-class Clock(Protocol):
-    """Wall clock in microseconds since the epoch."""
-
-    def __call__(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything outside. `new_id` gives time-ordered unique ids; `log_alive` says whether a process still holds a
@@ -77,6 +71,12 @@ class Ports:
     in_flight: InFlightStore
     ledger: LedgerStore
     lost: set[str] = field(default_factory=set)
+
+    def abandoned(self, row: InDoubt) -> bool:
+        """True iff nobody will report this call's outcome: marked so, lost, or left by a process that is gone."""
+        if row.unknown or row.permit_id in self.lost:
+            return True
+        return row.log_id != self.log_id and not self.log_alive(row.log_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +182,14 @@ class CompareAndSet:
 
 @dataclass(frozen=True, slots=True)
 class FindInDoubt:
-    """→ earlier calls with the same effect that may have run. Those whose outcome nobody will report (marked so, lost,
-    or left by a process that is gone) are `unknown`; the others are under way just now."""
+    """→ earlier calls with the same effect that may have run. Those whose outcome nobody will report are `unknown`; the
+    others are under way just now."""
 
     effect_key: str
 
     def do(self, ports: Ports) -> tuple[InDoubt, ...]:
-        def known(row: InDoubt) -> bool:
-            alive = row.log_id == ports.log_id or ports.log_alive(row.log_id)
-            return alive and not row.unknown and row.permit_id not in ports.lost
-
         rows = ports.in_flight.in_doubt(self.effect_key)
-        return tuple(row if known(row) else replace(row, unknown=True) for row in rows)
+        return tuple(replace(row, unknown=True) if ports.abandoned(row) else row for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

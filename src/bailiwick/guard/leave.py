@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bailiwick.audit.events import label_body
 from bailiwick.errors import DidNotRun, UsageError
 from bailiwick.flow.ledger import ContentOrigin, LedgerRow, Seen
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, Finish, Flow, MarkUnknown, Now, Recorded, StoreLedger
-from bailiwick.guard.record import content_draft, draft, label_body, outcome_draft, render
+from bailiwick.guard.record import content_draft, draft, outcome_draft, render
 from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import Draft, EventKind
@@ -156,7 +157,7 @@ def cancelled(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
 def _give_up(core: Core, session: SessionState, permit: Permit, now_us: int, error: str = "") -> Flow[None]:
     """Nobody knows whether it ran: off the session, on the list of calls in doubt, on record."""
     extra = {"error": error} if error else {}
-    yield from _drop(session, permit)
+    session.drop(permit)
     if permit.tracked:
         yield MarkUnknown(permit.id)
     ended = outcome_draft(
@@ -221,7 +222,7 @@ def _withdraw(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
         now_us: int = yield Now()
         yield from _expire(core, session, permit, now_us)
         return
-    yield from _drop(session, permit)
+    session.drop(permit)
     if permit.tracked:
         yield Finish(permit.id)
 
@@ -235,18 +236,11 @@ def _expire(core: Core, session: SessionState, permit: Permit, now_us: int) -> F
 
 def _finish(session: SessionState, permit: Permit, drafts: Sequence[Draft]) -> Flow[None]:
     # Taken off the session first: whatever fails from here on, the session's end must not report a second outcome.
-    yield from _drop(session, permit)
+    session.drop(permit)
     # The record comes before the store: a crash in between leaves the call in doubt, which is the careful side.
     yield Append(drafts, Durability.BUFFERED)
     if permit.tracked:
         yield Finish(permit.id)
-
-
-def _drop(session: SessionState, permit: Permit) -> Flow[None]:
-    with session.lock:
-        permit.state = PermitState.CLOSED
-        session.permits.pop(permit.id, None)
-    yield from ()
 
 
 def vouch(session: SessionState, text: str) -> Flow[None]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bailiwick.flow.ledger import Ledger, LedgerRow
-from bailiwick.guard.core import Core
+from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, Flow, Now, OpenStored, StoreLedger
 from bailiwick.guard.planes import Planes
@@ -16,11 +16,11 @@ from bailiwick.guard.state import SessionState
 from bailiwick.identity.authority import open_authority
 from bailiwick.identity.ports import StoredSession
 from bailiwick.model.call import Authority
-from bailiwick.model.decision import Decision, Reason
+from bailiwick.model.decision import Reason
 from bailiwick.model.event import EventKind
 from bailiwick.model.tool import Durability
 
-__all__ = ["OPEN_TOOL", "OpenRefused", "OpenRequest", "authority_of", "load_state", "open_session", "rebind"]
+__all__ = ["OPEN_TOOL", "OpenRequest", "authority_of", "load_state", "open_session", "rebind"]
 
 OPEN_TOOL = "session.open"
 """The name under which a refused opening is recorded; no tool can have it, because the catalog does not know it."""
@@ -37,15 +37,7 @@ class OpenRequest:
     conversation: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRefused:
-    """There is no session."""
-
-    decision: Decision
-    event_id: str
-
-
-def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | OpenRefused]:
+def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusal]:
     """Open the session, or restore it with everything that it had seen."""
     now_us: int = yield Now()
     authority = authority_of(core.planes, request, now_us // 1000)
@@ -81,7 +73,6 @@ def load_state(core: Core, authority: Authority, now_us: int, ledger: Ledger | N
     restored = session.ledger_ord >= 0
     if ledger is not None:
         yield from _take_over(session, ledger.rows)
-    session.opened_event = core.new_id()
     opened = draft(
         core.planes,
         session,
@@ -93,20 +84,22 @@ def load_state(core: Core, authority: Authority, now_us: int, ledger: Ledger | N
             "purpose": authority.purpose,
             "restored": restored,
         },
-        event_id=session.opened_event,
+        event_id=core.new_id(),
         now_us=now_us,
     )
     yield Append((opened,), Durability.BUFFERED)
     return session
 
 
-def rebind(core: Core, session: SessionState, request: OpenRequest) -> Flow[SessionState | OpenRefused]:
+def rebind(core: Core, session: SessionState, request: OpenRequest) -> Flow[SessionState | Refusal]:
     """Move a young session under the conversation id that the framework turned out to use.
 
     What it has seen so far is joined with what is stored under that conversation: nothing is forgotten."""
     moved = yield from open_session(core, request)
     if isinstance(moved, SessionState):
-        yield from _take_over(moved, session.ledger.rows)
+        with session.lock:
+            seen = session.ledger.rows
+        yield from _take_over(moved, seen)
         with session.lock:
             moved.permits.update(session.permits)
             session.closed = True
@@ -148,8 +141,8 @@ def _take_over(session: SessionState, rows: Sequence[LedgerRow]) -> Flow[None]:
             session.stored(ords)
 
 
-def _refuse(core: Core, reason: Reason, now_us: int) -> Flow[OpenRefused]:
+def _refuse(core: Core, reason: Reason, now_us: int) -> Flow[Refusal]:
     decision = deny(OPEN_TOOL, reason)
     event_id = core.new_id()
     yield Append((refusal_draft(core.planes, decision, event_id=event_id, now_us=now_us),), Durability.BUFFERED)
-    return OpenRefused(decision=decision, event_id=event_id)
+    return Refusal(decision=decision, event_id=event_id)

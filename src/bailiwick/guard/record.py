@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from bailiwick.action.approvals import Approval
-from bailiwick.audit.events import content_body, decision_body, label_body, reasons_content
+from bailiwick.audit.events import content_body, decision_body, reasons_content
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import Permit, SessionState
 from bailiwick.model.decision import Decision
@@ -19,7 +19,6 @@ __all__ = [
     "content_draft",
     "decision_draft",
     "draft",
-    "label_body",
     "outcome_draft",
     "refusal_draft",
     "render",
@@ -56,7 +55,7 @@ def draft(
 
 def decision_draft(
     planes: Planes,
-    session: SessionState,
+    session: SessionState | None,
     decision: Decision,
     *,
     event_id: str,
@@ -82,18 +81,7 @@ def decision_draft(
 
 def refusal_draft(planes: Planes, decision: Decision, *, event_id: str, now_us: int) -> Draft:
     """A denial outside of any session: one could not be opened, or a governed tool was called without one."""
-    body = decision_body(
-        decision,
-        permit_id=None,
-        permit_expires_ms=None,
-        catalog_digest=planes.catalog.digest,
-        latency_us=0,
-        idempotency=None,
-        effect_key=None,
-    )
-    words = reasons_content(decision)
-    contents = (words,) if words else ()
-    return draft(planes, None, EventKind.DECISION, body, event_id=event_id, now_us=now_us, contents=contents)
+    return decision_draft(planes, None, decision, event_id=event_id, now_us=now_us, args=b"", permit=None, latency_us=0)
 
 
 def content_draft(

@@ -21,12 +21,13 @@ from bailiwick.guard.core import Refusal
 from bailiwick.guard.delegation import DelegationRequest, delegate_flow
 from bailiwick.guard.engine import Engine
 from bailiwick.guard.leave import Left
-from bailiwick.guard.opening import OpenRefused, OpenRequest, open_session, rebind
+from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, open_session, rebind
 from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.model.call import Call
 from bailiwick.model.canonical import parse, thaw
 from bailiwick.model.decision import Decision, Reason
 from bailiwick.model.label import Label
+from bailiwick.model.tool import DELEGATE_TOOL
 
 __all__ = ["Session", "arguments", "current_session", "refusal_error", "running", "running_permit"]
 
@@ -78,7 +79,7 @@ class Session:
     def __enter__(self) -> Self:
         with self._door:
             if self._state is None:
-                opened = self._engine.decide(open_session(self._engine.core, self._request), self._request.agent)
+                opened = self._engine.decide(open_session(self._engine.core, self._request), OPEN_TOOL)
                 self._state = self._opened(opened)
             self._inside += 1
         self._seen_by_running_tool()
@@ -113,7 +114,9 @@ class Session:
             try:
                 self._engine.run(leave.close(self._engine.core, self._state))
             except BaseException:
-                self._engine.lose(*self._state.permits.values())
+                with self._state.lock:
+                    out = tuple(self._state.permits.values())
+                self._engine.lose(*out)
                 raise
 
     def rebind(self, conversation: str) -> None:
@@ -134,7 +137,7 @@ class Session:
             task=self._request.task,
             conversation=conversation,
         )
-        moved = self._engine.decide(rebind(self._engine.core, self._open, request), self._request.agent)
+        moved = self._engine.decide(rebind(self._engine.core, self._open, request), OPEN_TOOL)
         self._request, self._state, self._settled = request, self._opened(moved), True
 
     # ── what the session sees ──────────────────────────────────────────────────────────────────────────────────────
@@ -287,7 +290,7 @@ class Session:
         """A narrower session for another agent, itself a decision (`agent.delegate`). `message` is what it is told:
         values in it that are endorsed here stay endorsed there, nothing else does. Raises Denied or ApprovalPending."""
         request = DelegationRequest(to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message)
-        answer = self._engine.decide(delegate_flow(self._engine.core, self._open, request), "agent.delegate")
+        answer = self._engine.decide(delegate_flow(self._engine.core, self._open, request), DELEGATE_TOOL)
         if isinstance(answer, Refusal):
             raise refusal_error(answer)
         child = Session(self._engine, self._request, conversation_given=True)
@@ -352,7 +355,7 @@ class Session:
         if reason is not None:
             raise Denied(reason.message, decision=permit.decision, event_id=permit.event_id, hint=reason.hint)
 
-    def _opened(self, answer: SessionState | OpenRefused | Refusal) -> SessionState:
+    def _opened(self, answer: SessionState | Refusal) -> SessionState:
         if isinstance(answer, SessionState):
             return answer
         reason = answer.decision.reasons[0]

@@ -32,7 +32,7 @@ class PermitState(Enum):
 class Permit:
     """Leave to run one call once, with exactly these arguments, before `expires_us`.
 
-    `args` are the canonical bytes that were digested; `arguments()` rebuilds from them what the tool receives.
+    `action.args` are the canonical bytes that were digested; what the tool receives is rebuilt from them.
     `idempotency_key` is the same whenever the same effect is tried again. `on_record` is False until the decision is
     known to be in the log: if whoever asked for the permit went away meanwhile, it may be there or not."""
 
@@ -87,10 +87,15 @@ class SessionState:
     ledger_ord: int = -1
     last_us: int = 0
     decisions: int = 0
-    opened_event: str = ""
     permits: dict[str, Permit] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
+
+    def drop(self, permit: Permit) -> None:
+        """The permit is out no longer."""
+        with self.lock:
+            permit.state = PermitState.CLOSED
+            self.permits.pop(permit.id, None)
 
     def stored(self, ords: Sequence[int]) -> None:
         """Rows of this session were stored under `ords`. Rows of other processes in between are still to be loaded, so

@@ -52,7 +52,7 @@ class Action:
     """A call that the catalog knows and whose arguments parsed.
 
     `args` are the canonical bytes of the arguments: what was digested is what runs. `interfaces` is, per context name
-    (`send`, `pay`, `change` ...), the record that rules over an effect group read. `addresses` are the recipients."""
+    (`send`, `pay`, `change` ...), the record that rules over an effect group read. `recipients` are their addresses."""
 
     tool: ToolSpec
     args: bytes

@@ -107,7 +107,6 @@ class Origin:
     source: str
     path: str
     how: str = "exact"
-    value_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

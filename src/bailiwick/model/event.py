@@ -42,7 +42,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Bytes that an event commits to. `role` names them within the event (`args`, `result`, `text`, `snapshot`)."""
+    """Bytes that an event commits to. `role` names them within the event (`args`, `card`, `reasons`, `text`)."""
 
     role: str
     data: bytes

@@ -89,6 +89,6 @@ class SessionKey:
 
     @property
     def id(self) -> str:
-        """A stable text form, used as key in stores. Parts are percent-free JSON-safe and length-prefixed."""
+        """A stable text form, used as key in stores. Each part follows its length, so no two keys read alike."""
         parts = (self.tenant, self.env, self.root.kind.value, self.root.id, self.agent, self.conversation)
         return "|".join(f"{len(part)}:{part}" for part in parts)

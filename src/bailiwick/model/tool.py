@@ -170,10 +170,6 @@ class ToolSpec:
     description: str = ""
     where: Where
 
-    @property
-    def consequential(self) -> bool:
-        return bool(self.effects & CONSEQUENTIAL)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:

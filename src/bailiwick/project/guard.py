@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
@@ -110,7 +111,7 @@ class Guard:
             state = undo.enter_context(SqliteState.open(project.state / STATE_FILE))
             log = SqliteLog.open(
                 project.state / LOG_FOLDER,
-                build=f"bailiwick {_version()}",
+                build=f"bailiwick {version('bailiwick')}",
                 tenant=settings.tenant,
                 env=settings.env,
                 clock=now_us,
@@ -223,12 +224,8 @@ class Guard:
     def in_doubt(self) -> tuple[InDoubt, ...]:
         """Calls that may have run and that the state store knows, oldest first; not those that run just now."""
         settings = self.project.settings.decisions
-        ports = self._engine.ports
-        return tuple(
-            row
-            for row in self._state.all_in_doubt(settings.tenant, settings.env)
-            if row.unknown or not (row.log_id == ports.log_id or ports.log_alive(row.log_id))
-        )
+        noted = self._state.all_in_doubt(settings.tenant, settings.env)
+        return tuple(row for row in noted if self._engine.ports.abandoned(row))
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -345,9 +342,3 @@ def _bind(signature: inspect.Signature, args: tuple[object, ...], kwargs: dict[s
 
 def _held(folder: Path, log_id: str) -> bool:
     return is_held(log_path(folder, log_id))
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("bailiwick")

@@ -33,17 +33,15 @@ from bailiwick.model.tool import Durability
 from bailiwick.stores.log_file import (
     LogLock,
     connect,
-    is_held,
     list_logs,
-    log_path,
     unreadable,
     write,
 )
-from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.stores.log_reader import LogReader
 from bailiwick.stores.log_recovery import Found, Owner, create, examine, left_open, not_reconciled, reopening
 from bailiwick.stores.log_sync import WalSync
 
-__all__ = ["LogReader", "SqliteLog", "is_held", "list_logs", "log_path", "verify_folder"]
+__all__ = ["SqliteLog"]
 
 MAX_ORDS = 10_000
 """So many sessions are remembered with their next ord; others are looked up."""

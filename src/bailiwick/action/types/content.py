@@ -16,7 +16,7 @@ from bailiwick.action.types.mail import MailProblem, normal_address, normal_doma
 from bailiwick.model.call import Facts
 from bailiwick.model.shape import BOOL, LONG, STRING_SET, Field, Record
 
-__all__ = ["CONTENT_SHAPE", "content_facts", "find_addresses", "is_opaque"]
+__all__ = ["CONTENT_SHAPE", "MAX_ADDRESSES", "content_facts"]
 
 CONTENT_SHAPE = Record((Field("length", LONG), Field("opaque", BOOL), Field("addresses", STRING_SET)))
 
@@ -45,18 +45,8 @@ def content_facts(text: str) -> Facts:
     return {"length": len(text), "opaque": opaque, "addresses": addresses[:MAX_ADDRESSES]}
 
 
-def is_opaque(text: str) -> bool:
-    """Whether part of the text looks encoded or enciphered rather than written."""
-    return _opaque(text.split())
-
-
-def find_addresses(text: str) -> tuple[str, ...]:
-    """Mail addresses and the hosts of links in `text`, each once, in normal form where they have one; no more than
-    MAX_ADDRESSES + 1."""
-    return _addresses(text.split())
-
-
 def _opaque(words: list[str]) -> bool:
+    """Whether part of the text looks encoded or enciphered rather than written."""
     for word in words:
         if len(word) < _ENCODED_RUN:
             continue
@@ -76,6 +66,8 @@ def _looks_encoded(run: str) -> bool:
 
 
 def _addresses(words: list[str]) -> tuple[str, ...]:
+    """Mail addresses and the hosts of links, each once, in normal form where they have one; no more than
+    MAX_ADDRESSES + 1."""
     found: dict[str, None] = {}
     for word in words:
         if "@" in word:
