@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 import bailiwick
-from bailiwick.cli.output import JSON_OPTION, console, print_json, shown
+from bailiwick.cli.output import JSON_OPTION, console, own_name, print_json, shown
 from bailiwick.errors import MissingExtra, UsageError
 from bailiwick.project import Guard
 
@@ -64,9 +64,9 @@ def demo(folder: Path | None, auto_approve: bool, model_name: str | None, smtp_p
     out.print()
     out.print(f"{len(results) - len(failed)} of {len(results)} as expected, {time.monotonic() - started:.0f} s")
     out.print(f"everything is in {shown(str(target))}: mailbox.mbox, drafts/, .bailiwick/log/; now try", soft_wrap=True)
-    out.print(f"  bailiwick audit verify {shown(str(target))}", soft_wrap=True)
+    out.print(f"  {shown(own_name())} audit verify {shown(str(target))}", soft_wrap=True)
     if stage.look_up:
-        out.print(f"  bailiwick audit why {stage.look_up} --dir {shown(str(target))}", soft_wrap=True)
+        out.print(f"  {shown(own_name())} audit why {stage.look_up} --dir {shown(str(target))}", soft_wrap=True)
     if failed:
         raise click.exceptions.Exit(1)
 

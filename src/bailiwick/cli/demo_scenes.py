@@ -17,7 +17,7 @@ from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.audit.trace import reasons, why
 from bailiwick.cli.audit import text_of
 from bailiwick.cli.audit_why import why_lines
-from bailiwick.cli.output import os_user, shown
+from bailiwick.cli.output import os_user, own_name, shown
 from bailiwick.errors import Denied, UsageError
 from bailiwick.guard.approving import Answer, answer
 from bailiwick.guard.session import Session
@@ -261,9 +261,9 @@ def _wait_for_approval(stage: Stage, guard: Guard, asked: Approval | None) -> No
         _approve(stage, guard, asked)
         return
     stage.note("now approve it as somebody else, in a second terminal:")
-    stage.out.print(f"  bailiwick approvals show {asked.id} --dir {shown(str(stage.folder))}", soft_wrap=True)
+    stage.out.print(f"  {shown(own_name())} approvals show {asked.id} --dir {shown(str(stage.folder))}", soft_wrap=True)
     stage.out.print(
-        f"  bailiwick approvals approve {asked.id} --as bob --dir {shown(str(stage.folder))}", soft_wrap=True
+        f"  {shown(own_name())} approvals approve {asked.id} --as bob --dir {shown(str(stage.folder))}", soft_wrap=True
     )
     now = asked
     with stage.out.status("waiting for the approval (Ctrl-C ends the demo) ..."):

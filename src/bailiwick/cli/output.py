@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +32,7 @@ __all__ = [
     "findings",
     "os_user",
     "outcome_style",
+    "own_name",
     "print_json",
     "shown",
     "shown_text",
@@ -68,6 +71,11 @@ def shown_text(text: str) -> str:
     """As `shown`, for a text of several lines: those after the first are marked, so that none passes for one of
     ours."""
     return "\n  | ".join(shown(line) for line in text.split("\n"))
+
+
+def own_name() -> str:
+    """How a person calls this command from here: by its name, or by its path where it is not on the path."""
+    return "bailiwick" if shutil.which("bailiwick") or not Path(sys.argv[0]).is_file() else sys.argv[0]
 
 
 def outcome_style(outcome: Outcome) -> str:
