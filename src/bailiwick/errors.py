@@ -100,7 +100,7 @@ class MissingExtra(BailiwickError):
     def __init__(self, *, feature: str, extra: str) -> None:
         super().__init__(
             f"{feature} needs the extra '{extra}'",
-            hint=f'install it: pip install "bailiwick[{extra}]"',
+            hint=f'install it, in the checkout of bailiwick: pip install ".[{extra}]"',
         )
         self.extra = extra
 
