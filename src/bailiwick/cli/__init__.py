@@ -15,8 +15,9 @@ import click
 
 from bailiwick.cli.approvals import approvals
 from bailiwick.cli.audit import audit
-from bailiwick.cli.check import check, explain
+from bailiwick.cli.check import check
 from bailiwick.cli.demo import demo
+from bailiwick.cli.explain import explain
 from bailiwick.cli.output import fail
 from bailiwick.errors import BailiwickError, StoreError, UsageError, Where
 

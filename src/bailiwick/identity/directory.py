@@ -30,11 +30,11 @@ import re
 from collections.abc import Mapping
 
 from bailiwick.errors import ProjectError
-from bailiwick.identity.entries import Entry, Problems, did_you_mean
 from bailiwick.model.canonical import digest
 from bailiwick.model.directory import AgentEntry, Attribute, Directory, ServiceEntry, TaskEntry, UserEntry
 from bailiwick.model.principal import EntityKind
 from bailiwick.model.shape import BOOL, LONG, STRING, Shape
+from bailiwick.model.toml_entries import Entry, Problems, did_you_mean
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.model.tool import DELEGATE_TOOL
 

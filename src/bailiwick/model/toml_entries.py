@@ -1,4 +1,4 @@
-"""Reading the tables of directory.toml: typed fields, each problem noted with its file and line, reading goes on.
+"""Reading the tables of a TOML file: typed fields, each problem noted with its file and line, reading goes on.
 
 INVARIANT: whatever an accessor hands out for a field that is wrong, a finding was noted; so a directory is built only
 if there is none. A key that no accessor asked for is unknown and refused: a misspelt `actve = false` must not leave an
