@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bailiwick.model.call import Resource
 from bailiwick.model.decision import GateKind, Outcome, Verdict
 from bailiwick.model.label import Label
-from bailiwick.model.principal import EntityKind
+from bailiwick.model.principal import Chain, EntityKind
 from bailiwick.policy import PolicyEngine, PolicySource
 from tests.policy.desk import (
     CATALOG,
@@ -245,7 +245,7 @@ def test_a_service_is_a_root_without_a_user() -> None:
 def test_the_task_has_an_end(expires: int | None, allowed: bool) -> None:
     engine = load("""@id("live") permit (principal, action == Action::"kb.search", resource)
         when { context.now < context.task.expires && context.task.purpose == "p" && context.depth == 0 };""")
-    chain = subject(engine).chain
+    chain = Chain(links=subject(engine).links)
     given = engine.subject(chain=chain, task="t", purpose="p", expires_ms=expires)
     assert (engine.decide(request(given, "kb.search")).outcome is Outcome.ALLOW) is allowed
 
@@ -319,7 +319,7 @@ def reference(
 ) -> bool:
     """Plain Cedar: one request for each link and resource, whole schema, every entity of the directory at once."""
     schema = cedarpy.Schema.from_str(engine.schema_text)
-    chain = subject(engine, *links).chain
+    chain = Chain(links=subject(engine, *links).links)
     entities = {
         orjson.dumps(entity["uid"]): entity
         for user in DIRECTORY.users
@@ -344,6 +344,10 @@ def reference(
         "approved": sorted(approved),
         "usage": {},
         "signals": {},
+        "evidence": {"method": "claimed", "age_ms": 2**53 - 1, "strong": False},
+        "hours": {"weekday": 0, "minute": 0, "working": False},
+        "environment": {},
+        "facts": {},
         "flow": {
             "tainted": facts.tainted,
             "unendorsed": list(facts.unendorsed),

@@ -12,7 +12,7 @@ import pytest
 
 from bailiwick.model.call import Resource
 from bailiwick.model.decision import Outcome, Verdict
-from bailiwick.model.principal import EntityKind
+from bailiwick.model.principal import Chain, EntityKind
 from tests.policy.desk import FACTS, INTERFACES, decide, flow, load, ref, request, subject, unchecked
 
 PERMIT = '@id("all") permit (principal, action, resource);'
@@ -114,7 +114,7 @@ def test_a_link_that_nobody_declared_is_denied_even_without_a_rule_about_it(
 @pytest.mark.parametrize("task", ["t\ud800", "\udfff"])
 def test_an_id_that_cannot_be_encoded_denies(task: str) -> None:
     engine = unchecked(PERMIT)
-    chain = subject(engine).chain
+    chain = Chain(links=subject(engine).links)
     odd = engine.subject(chain=chain, task=task, purpose="p", expires_ms=None)
     assert denied(engine.decide(request(odd, "kb.search")))
     odd = engine.subject(chain=chain, task="t", purpose=task, expires_ms=None)

@@ -5,7 +5,17 @@ asks for every link of a chain and every resource of a call. cedarpy is spoken i
 """
 
 from bailiwick.policy.bundle import PolicyEffect, PolicyInfo, PolicySource, Vocabulary
-from bailiwick.policy.engine import PolicyEngine, PolicyRequest
+from bailiwick.policy.engine import PolicyEngine
 from bailiwick.policy.entities import Subject
+from bailiwick.policy.request import AdminRequest, PolicyRequest
 
-__all__ = ["PolicyEffect", "PolicyEngine", "PolicyInfo", "PolicyRequest", "PolicySource", "Subject", "Vocabulary"]
+__all__ = [
+    "AdminRequest",
+    "PolicyEffect",
+    "PolicyEngine",
+    "PolicyInfo",
+    "PolicyRequest",
+    "PolicySource",
+    "Subject",
+    "Vocabulary",
+]

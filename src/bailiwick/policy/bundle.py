@@ -13,7 +13,9 @@ from enum import StrEnum
 import cedarpy
 
 from bailiwick.errors import Finding, Where
+from bailiwick.model.circumstances import FactDecl, WorkingHours
 from bailiwick.model.decision import Gate
+from bailiwick.model.directory import Attribute
 
 __all__ = ["Bundle", "PolicyEffect", "PolicyInfo", "PolicySource", "Vocabulary"]
 
@@ -49,11 +51,15 @@ class PolicyInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """The words of bailiwick.toml: categories, and sensitivity levels from lowest to highest (a level's number is its
-    index)."""
+    """The words of bailiwick.toml: categories, sensitivity levels from lowest to highest (a level's number is its
+    index), attributes of the environment, facts that providers know, and working hours (None: there are none, and
+    nobody is ever working)."""
 
     levels: tuple[str, ...]
     categories: frozenset[str]
+    environment: tuple[Attribute, ...] = ()
+    facts: tuple[FactDecl, ...] = ()
+    hours: WorkingHours | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

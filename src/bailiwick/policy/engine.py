@@ -10,46 +10,32 @@ tool's rules need (`parts`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cedarpy
 import orjson
 
 from bailiwick.errors import Finding
-from bailiwick.model.call import Facts, Resource
-from bailiwick.model.decision import FlowFacts, Gate, LinkVerdict, Outcome, Reason, Verdict
+from bailiwick.model.call import Resource
+from bailiwick.model.decision import Gate, LinkVerdict, Outcome, Reason, Verdict
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.model.tool import Catalog
 from bailiwick.policy import reasons
+from bailiwick.policy.administration import build_admin_world
 from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource, Vocabulary
-from bailiwick.policy.entities import EntityJson, Subject, Uid, agent_entities, build_subject, uid
+from bailiwick.policy.entities import EntityJson, Subject, Uid, agent_entities, build_person, build_subject, uid
 from bailiwick.policy.loader import load_bundle
 from bailiwick.policy.parts import Part, kept, part_of
-from bailiwick.policy.world import ActionDecl, World
+from bailiwick.policy.request import AdminRequest, PolicyRequest, context_of
+from bailiwick.policy.world import ActionDecl, World, build_world
 
-__all__ = ["PolicyEngine", "PolicyRequest"]
+__all__ = ["PolicyEngine"]
 
 _FAILURES = (ValueError, TypeError, KeyError, RecursionError, OverflowError)
 """What cedarpy and orjson raise on values that they do not take (`UnicodeError`, `JSONEncodeError` are among them)."""
 
 _EMPTY = orjson.Fragment(b"{}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRequest:
-    """One question. `args` and `interfaces` are facts from parsers, `approved` the gates that approvals lift, `now_ms`
-    epoch milliseconds. `tool` is the catalog's name, `resources` all that the call touches (at least one)."""
-
-    subject: Subject
-    tool: str
-    resources: tuple[Resource, ...]
-    now_ms: int
-    args: Facts
-    interfaces: Mapping[str, Facts]
-    approved: frozenset[str]
-    flow: FlowFacts
 
 
 class _Asked(NamedTuple):
@@ -72,8 +58,16 @@ class PolicyEngine:
         cls, sources: Sequence[PolicySource], *, catalog: Catalog, directory: Directory, vocabulary: Vocabulary
     ) -> PolicyEngine:
         """Parse, check and validate `sources`. Raises ProjectError with every finding, each with file and line."""
-        bundle, world = load_bundle(sources, catalog=catalog, directory=directory, vocabulary=vocabulary)
-        return cls(bundle, world=world, directory=directory)
+        world = build_world(catalog=catalog, directory=directory, vocabulary=vocabulary)
+        return cls(load_bundle(sources, world=world, directory=directory), world=world, directory=directory)
+
+    @classmethod
+    def load_administration(
+        cls, sources: Sequence[PolicySource], *, directory: Directory, vocabulary: Vocabulary
+    ) -> PolicyEngine:
+        """As `load`, for the rules that say which person may do what to bailiwick itself."""
+        world = build_admin_world(directory=directory, vocabulary=vocabulary)
+        return cls(load_bundle(sources, world=world, directory=directory), world=world, directory=directory)
 
     def __init__(self, bundle: Bundle, *, world: World, directory: Directory) -> None:
         """From a bundle that is already loaded; `load` is the way to get a checked one."""
@@ -85,6 +79,7 @@ class PolicyEngine:
         self._schema = bundle.schema
         self._world = world
         self._directory = directory
+        self._hours = world.hours
         self._token = object()
         self._reasons = reasons.rule_reasons(bundle.policies)
         self._order = {name: index for index, name in enumerate(bundle.policies)}
@@ -102,7 +97,11 @@ class PolicyEngine:
             self._directory, engine=self._token, chain=chain, task=task, purpose=purpose, expires_ms=expires_ms
         )
 
-    def decide(self, request: PolicyRequest) -> Verdict:
+    def person(self, user: str) -> Subject:
+        """The subject of somebody who acts by themselves, through no agent: for administration."""
+        return build_person(self._directory, engine=self._token, user=user)
+
+    def decide(self, request: PolicyRequest | AdminRequest) -> Verdict:
         """Whether every link of the chain may make this call, on every resource; if only gates deny it, which.
 
         Denials are values; nothing is raised on a request that cannot be judged."""
@@ -118,7 +117,7 @@ class PolicyEngine:
             return self._verdict(Outcome.ALLOW, links, why=reasons.allow_reasons(links, self._reasons))
         gates = self._liftable(links)
         if gates and self._would_help(asked, approved, gates):
-            why = reasons.approval_reasons(gates, request.subject.chain.root)
+            why = reasons.approval_reasons(gates, request.subject.links[0])
             return self._verdict(Outcome.NEEDS_APPROVAL, links, gates=gates, why=why)
         return self._verdict(
             Outcome.DENY, links, why=reasons.deny_reasons(request.tool, links, self._reasons, self._gates)
@@ -134,19 +133,19 @@ class PolicyEngine:
     ) -> Verdict:
         return Verdict(outcome=outcome, links=links, gates=gates, reasons=why, policy_digest=self.digest)
 
-    def _refused(self, request: PolicyRequest, problems: tuple[str, ...]) -> Verdict:
+    def _refused(self, request: PolicyRequest | AdminRequest, problems: tuple[str, ...]) -> Verdict:
         nowhere = EntityRef(kind=EntityKind.RESOURCE, id=request.tool)
         targets = tuple(resource.ref for resource in request.resources) or (nowhere,)
         links = tuple(
             LinkVerdict(link=link, resource=target, allowed=False, errors=problems)
-            for link in request.subject.chain.links
+            for link in request.subject.links
             for target in targets
         )
         known = request.tool in self._tools
         why = reasons.error_reason() if known else reasons.unknown_tool(request.tool)
         return self._verdict(Outcome.DENY, links, why=(why,))
 
-    def _ask(self, request: PolicyRequest) -> tuple[_Asked | None, tuple[str, ...]]:
+    def _ask(self, request: PolicyRequest | AdminRequest) -> tuple[_Asked | None, tuple[str, ...]]:
         """The request as Cedar takes it, or why it may not be put to Cedar."""
         subject = request.subject
         action = self._tools.get(request.tool)
@@ -172,12 +171,12 @@ class PolicyEngine:
         handle = base.with_added_json_str(orjson.dumps(added).decode()) if added and part.places else base
         uids = [uid(ref) for ref in resources]
         asked = _Asked(
-            pairs=[(link, ref) for link in subject.chain.links for ref in resources],
+            pairs=[(link, ref) for link in subject.links for ref in resources],
             uids=[(principal, target) for principal in subject.principals for target in uids],
             action=self._actions[action.name],
             handle=handle,
             part=part,
-            context=_context(request),
+            context=context_of(request, self._hours),
         )
         return asked, ()
 
@@ -286,32 +285,6 @@ def _misplaced(resources: tuple[Resource, ...], action: ActionDecl) -> tuple[str
         if seen.setdefault(ref, resource.zones) != resource.zones:
             return (f"{ref} is given twice, in different zones",)
     return ()
-
-
-def _context(request: PolicyRequest) -> dict[str, object]:
-    """The context of `request` but for `approved`. What we say stands last: no interface can overwrite it."""
-    flow = request.flow
-    return {
-        **request.interfaces,
-        **request.subject.context,
-        "now": request.now_ms,
-        "args": request.args,
-        "usage": {},
-        "signals": {},
-        "flow": {
-            "tainted": flow.tainted,
-            "unendorsed": flow.unendorsed,
-            "unendorsed_values": flow.unendorsed_values,
-            "unbound": flow.unbound,
-            "unasked": flow.unasked,
-            "sensitivity": flow.label.sensitivity,
-            "categories": sorted(flow.label.categories),
-            "session_sensitivity": flow.session_label.sensitivity,
-            "recipients_external": flow.recipients_external,
-            "recipients_outside_readers": flow.recipients_outside_readers,
-            "opaque": flow.opaque,
-        },
-    }
 
 
 def _plain(value: object) -> object:

@@ -17,7 +17,7 @@ from bailiwick.model.directory import Directory
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.policy.world import NO_END
 
-__all__ = ["EntityJson", "Subject", "Uid", "agent_entities", "build_subject", "uid"]
+__all__ = ["EntityJson", "Subject", "Uid", "agent_entities", "build_person", "build_subject", "uid"]
 
 Uid = dict[str, str]
 """`{"type": …, "id": …}`: the only form in which ids reach Cedar."""
@@ -32,7 +32,7 @@ class Subject:
     Made by `PolicyEngine.subject` and valid for that engine only (`engine` is its token). `problems` denies everything.
     `handles` keeps one parsed entity handle for each tool that the session used."""
 
-    chain: Chain
+    links: tuple[EntityRef, ...]
     engine: object
     known: frozenset[EntityRef]
     problems: tuple[str, ...]
@@ -61,13 +61,33 @@ def build_subject(
     # Ids in context are written without Cedar's `__entity` escape: only the schema makes entities of them.
     ids = {root: uid(chain.root), "agent": uid(chain.actor), "task": uid(task_ref)}
     return Subject(
-        chain=chain,
+        links=chain.links,
         engine=engine,
         known=frozenset(made.known),
         problems=tuple(made.problems),
         entities=tuple(made.entities),
         principals=tuple(uid(link) for link in chain.links),
         context={} if made.unencodable(ids) else {"depth": chain.depth, **_encoded(ids)},
+    )
+
+
+def build_person(directory: Directory, *, engine: object, user: str) -> Subject:
+    """The subject of one person who acts by themselves."""
+    made = _Made(directory=directory)
+    ref = EntityRef(kind=EntityKind.USER, id=user)
+    made.link(ref)
+    entry = directory.users.get(user)
+    if entry is not None and not entry.active:
+        made.problems.append(f"{ref} is not active")
+    ids = {"user": uid(ref)}
+    return Subject(
+        links=(ref,),
+        engine=engine,
+        known=frozenset(made.known),
+        problems=tuple(made.problems),
+        entities=tuple(made.entities),
+        principals=(uid(ref),),
+        context={} if made.unencodable(ids) else _encoded(ids),
     )
 
 

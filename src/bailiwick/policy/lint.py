@@ -158,7 +158,8 @@ def _action_tests(expr: pst.Expr) -> Iterator[tuple[str, ...]]:
 
 
 def _above(effect: str, world: World) -> frozenset[str]:
-    return world.actions[f"{effect}:none"].ancestors
+    sentinel = world.actions.get(f"{effect}:none")
+    return frozenset({effect}) if sentinel is None else sentinel.ancestors
 
 
 def _listed(names: frozenset[str]) -> str:

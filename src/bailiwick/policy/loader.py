@@ -19,15 +19,15 @@ from bailiwick.errors import Finding, ProjectError, Where
 from bailiwick.model.canonical import digest
 from bailiwick.model.decision import Gate
 from bailiwick.model.directory import Directory
-from bailiwick.model.tool import Catalog
-from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource, Vocabulary
+from bailiwick.policy.administration import ADMINISTRATION_FOLDER
+from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource
 from bailiwick.policy.check import UNKNOWN_ENTITY_RULES, check_types
 from bailiwick.policy.gates import read_gate
 from bailiwick.policy.lint import check_form
 from bailiwick.policy.schema import render
 from bailiwick.policy.text import Piece, split
 from bailiwick.policy.tree import Rule
-from bailiwick.policy.world import World, build_world
+from bailiwick.policy.world import World
 
 __all__ = ["load_bundle", "rekeyed"]
 
@@ -39,11 +39,8 @@ _SAID_BETTER = UNKNOWN_ENTITY_RULES | {"never-fires", "reserved-action", "unknow
 _REPEATS = ("unrecognized action", "unrecognized entity type", "unable to find an applicable action")
 
 
-def load_bundle(
-    sources: Sequence[PolicySource], *, catalog: Catalog, directory: Directory, vocabulary: Vocabulary
-) -> tuple[Bundle, World]:
-    """The bundle of `sources` and the world it was checked against. Raises ProjectError with every finding."""
-    world = build_world(catalog=catalog, directory=directory, vocabulary=vocabulary)
+def load_bundle(sources: Sequence[PolicySource], *, world: World, directory: Directory) -> Bundle:
+    """The bundle of `sources`, checked against `world`. Raises ProjectError with every finding."""
     findings = list(world.findings)
     schema_text = render(world)
     try:
@@ -60,17 +57,19 @@ def load_bundle(
         found = list(check_form(rule, world))
         gate, complaints = read_gate(rule, world, directory)
         found += [*complaints, *check_types(rule, world)]
+        if gate is not None and world.folder == ADMINISTRATION_FOLDER:
+            found.append(_gated_administration(rule))
         if gate is not None:
             gates[rule.id] = gate
         findings += found
     findings += _validate(rules, schema, findings)
     if not rules and not findings:
-        findings.append(_nothing(sources))
+        findings.append(_nothing(sources, world))
     errors = [finding for finding in findings if not finding.warning]
     warnings = tuple(finding for finding in findings if finding.warning)
     if errors:
         raise ProjectError([*sorted(errors, key=lambda finding: (finding.where.file, finding.where.line)), *warnings])
-    return _bundle(rules, gates, schema, schema_text, warnings), world
+    return _bundle(rules, gates, schema, schema_text, warnings)
 
 
 def rekeyed(rules: Iterable[Rule]) -> str:
@@ -160,9 +159,15 @@ def _duplicates(rules: Sequence[Rule]) -> Iterator[Finding]:
             yield rule.finding("duplicate-id", message, "id", hint="give each rule an id of its own")
 
 
-def _nothing(sources: Sequence[PolicySource]) -> Finding:
-    where = Where(file=sources[0].path if sources else "policies")
-    message = "there is no rule at all, so every call is denied"
+def _gated_administration(rule: Rule) -> Finding:
+    message = f"{rule.name()} is a gate, and gates are for calls of tools"
+    return rule.finding("gate-on-administration", message, "gate", hint="permit it to fewer people, or forbid it")
+
+
+def _nothing(sources: Sequence[PolicySource], world: World) -> Finding:
+    denied = "every call" if world.folder == "policies" else "reading the log, approving and all other administration"
+    message = f"there is no rule at all in {world.folder}/, so {denied} is denied"
+    where = Where(file=sources[0].path if sources else world.folder)
     return Finding(rule="no-rules", message=message, where=where, hint="write a permit", warning=True)
 
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
+from bailiwick.model.administration import ADMIN_GROUP
 from bailiwick.model.tool import HIGH_IMPACT, Effect
 from bailiwick.policy.world import (
     ANCESTORS,
     CONSEQUENTIAL_GROUP,
     HIGH_IMPACT_GROUP,
-    PRINCIPALS,
     ActionDecl,
     Bool,
     Level,
@@ -64,12 +64,15 @@ def _render(world: World, actions: Iterable[ActionDecl], effects: Iterable[Effec
         parents = group_ancestors(effect) - {effect.value}
         parent = HIGH_IMPACT_GROUP if effect in HIGH_IMPACT else CONSEQUENTIAL_GROUP
         lines.append(f"action {quote(effect.value)}{f' in [{quote(parent)}]' if parents else ''};")
+    actions = tuple(actions)
+    if any(ADMIN_GROUP in action.groups for action in actions):
+        lines.append(f"action {quote(ADMIN_GROUP)};")
     lines += [_action(action) for action in actions]
     return "\n".join(lines) + "\n"
 
 
 def _action(action: ActionDecl) -> str:
-    principals = ", ".join(kind.value for kind in PRINCIPALS)
+    principals = ", ".join(kind.value for kind in action.principals)
     inside = f" in [{', '.join(quote(group) for group in action.groups)}]" if action.groups else ""
     return (
         f"\naction {quote(action.name)}{inside} appliesTo {{\n"

@@ -13,7 +13,7 @@ from cedarpy import pst
 
 from bailiwick.model.principal import EntityKind
 from bailiwick.policy.tree import Rule
-from bailiwick.policy.world import ANCESTORS, GROUPS, PRINCIPALS, ActionDecl, World
+from bailiwick.policy.world import ANCESTORS, GROUPS, ActionDecl, World
 
 __all__ = ["Env", "action_fits", "can_be_in", "environments", "names_tools", "resource_fits", "template_matches"]
 
@@ -32,7 +32,7 @@ def environments(rule: Rule, world: World) -> Iterator[Env]:
     """Every combination that the scope of `rule` lets through."""
     for action in world.actions.values():
         if action_fits(rule.tree.action, action) and resource_fits(rule.tree.resource, action):
-            for kind in PRINCIPALS:
+            for kind in action.principals:
                 if _entity_fits(rule.tree.principal, kind):
                     yield Env(principal=kind, action=action)
 

@@ -13,6 +13,8 @@ from typing import assert_never
 
 from bailiwick.errors import Finding, Where
 from bailiwick.model import shape
+from bailiwick.model.administration import ADMIN_GROUP, ADMIN_PREFIX
+from bailiwick.model.circumstances import Method, WorkingHours
 from bailiwick.model.directory import Attribute, Directory
 from bailiwick.model.principal import EntityKind
 from bailiwick.model.tool import (
@@ -56,7 +58,7 @@ NO_END = 2**53 - 1
 
 HIGH_IMPACT_GROUP = "high-impact"
 CONSEQUENTIAL_GROUP = "consequential"
-GROUPS = frozenset({*(effect.value for effect in Effect), HIGH_IMPACT_GROUP, CONSEQUENTIAL_GROUP})
+GROUPS = frozenset({*(effect.value for effect in Effect), HIGH_IMPACT_GROUP, CONSEQUENTIAL_GROUP, ADMIN_GROUP})
 """Names of all action groups."""
 
 PRINCIPALS = (EntityKind.USER, EntityKind.SERVICE, EntityKind.AGENT)
@@ -146,17 +148,21 @@ class ActionDecl:
     context: Struct
     zones: frozenset[str] | None
     templates: tuple[str, ...] = ()
+    principals: tuple[EntityKind, ...] = PRINCIPALS
     sentinel: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """`entities` holds the declared ids per kind (resources are checked against templates instead)."""
+    """`entities` holds the declared ids per kind (resources are checked against templates instead); `folder` is where
+    the rules that see this world are written."""
 
     entities: Mapping[EntityKind, frozenset[str]]
     attributes: Mapping[EntityKind, Struct]
     actions: Mapping[str, ActionDecl]
     levels: tuple[str, ...]
+    hours: WorkingHours | None = None
+    folder: str = "policies"
     findings: tuple[Finding, ...] = ()
 
 
@@ -181,7 +187,7 @@ def build_world(*, catalog: Catalog, directory: Directory, vocabulary: Vocabular
     for tool in catalog.tools.values():
         if tool.name == DELEGATE_TOOL:
             continue  # built in: its shape is ours, whatever the catalog lists
-        if tool.name in GROUPS or ":" in tool.name:
+        if tool.name in GROUPS or ":" in tool.name or tool.name.startswith(ADMIN_PREFIX):
             findings.append(_reserved(tool))
         actions[tool.name] = _action(tool, services=services, vocabulary=vocabulary)
     actions[DELEGATE_TOOL] = _delegate(catalog, directory, services=services, vocabulary=vocabulary)
@@ -194,13 +200,14 @@ def build_world(*, catalog: Catalog, directory: Directory, vocabulary: Vocabular
         EntityKind.AGENT_CLASS: frozenset(directory.classes),
         EntityKind.TASK: frozenset(directory.tasks),
         EntityKind.ZONE: catalog.zones,
-        EntityKind.ACTION: frozenset(actions) | GROUPS,
+        EntityKind.ACTION: frozenset(actions) | GROUPS - {ADMIN_GROUP},
     }
     return World(
         entities=MappingProxyType(entities),
         attributes=MappingProxyType(_attributes(directory, findings)),
         actions=MappingProxyType(actions),
         levels=vocabulary.levels,
+        hours=vocabulary.hours,
         findings=tuple(findings),
     )
 
@@ -210,7 +217,7 @@ def _reserved(tool: ToolSpec) -> Finding:
         rule="reserved-tool-name",
         message=f'"{tool.name}" is the name of an effect group or reserved, not a tool\'s',
         where=tool.where,
-        hint='a tool\'s name contains a dot and no colon, as in "crm.get_customer"',
+        hint='a tool\'s name contains a dot and no colon, and does not begin with "admin.", as in "crm.get_customer"',
     )
 
 
@@ -301,12 +308,33 @@ def _context(
         "task": Attr(Ref(EntityKind.TASK)),
         "depth": Attr(Long()),
         "args": Attr(args),
+        **_circumstances(vocabulary),
         "approved": Attr(StrSet()),
         "usage": Attr(Struct(MappingProxyType({}))),
         "signals": Attr(Struct(MappingProxyType({}))),
         "flow": Attr(flow),
     }
     return Struct(MappingProxyType(attrs))
+
+
+def _circumstances(vocabulary: Vocabulary) -> dict[str, Attr]:
+    """What holds around a call: the same for every action."""
+    methods = Vocab("method", frozenset(Method))
+    environment = {each.name: Attr(_of_shape(each.shape), each.optional) for each in vocabulary.environment}
+    facts = {
+        each.name: Attr(Struct(MappingProxyType({"value": Attr(_of_shape(each.shape)), "age_ms": Attr(Long())})))
+        for each in vocabulary.facts
+    }
+    return {
+        "evidence": _record(method=Str(methods), age_ms=Long(), strong=Bool()),
+        "hours": _record(weekday=Long(), minute=Long(), working=Bool()),
+        "environment": Attr(Struct(MappingProxyType(environment))),
+        "facts": Attr(Struct(MappingProxyType(facts))),
+    }
+
+
+def _record(**types: Type) -> Attr:
+    return Attr(Struct(MappingProxyType({name: Attr(each) for name, each in types.items()})))
 
 
 def _sentinel(effect: Effect, *, services: bool, vocabulary: Vocabulary) -> ActionDecl:
