@@ -20,6 +20,7 @@ from bailiwick.errors import StoreError
 from bailiwick.flow.records import LedgerRow, RowKind
 from bailiwick.model.tool import Idempotency
 from bailiwick.stores.sqlite_state import SqliteState
+from bailiwick.stores.sqlite_state_file import SCHEMA_VERSION
 from tests.action.approval_sample import authority, granted, requested
 
 from .test_sqlite_state_contract import EFFECT, begun, chain, key, opened
@@ -179,7 +180,7 @@ def other_database(path: Path) -> None:
 
 def newer_version(path: Path) -> None:
     SqliteState.open(path).close()
-    raw(path, "UPDATE state_version SET version = 2")
+    raw(path, f"UPDATE state_version SET version = {SCHEMA_VERSION + 1}")
 
 
 def no_version(path: Path) -> None:
@@ -193,7 +194,7 @@ def no_version(path: Path) -> None:
         (folder, "unable to open", "check that it is a file"),
         (no_database, "file is not a database", "move it away"),
         (other_database, "no state store of bailiwick", "another file"),
-        (newer_version, "has version 2; this bailiwick reads version 1", "newer"),
+        (newer_version, f"has version {SCHEMA_VERSION + 1}; this bailiwick reads version {SCHEMA_VERSION}", "newer"),
         (no_version, "has version none", "version of bailiwick"),
     ],
 )

@@ -134,7 +134,7 @@ class Core:
                 now_ms=now_us // 1000,
             )
             if unusable is None:
-                again = rejudge(self.planes, session, judged, needed, now_us)
+                again = rejudge(self.planes, judged, needed)
                 if again.decision.allowed:
                     approved = dict.fromkeys(sorted(needed), approval.id)
                     return replace(again, decision=replace(again.decision, approved=approved)), approval, None

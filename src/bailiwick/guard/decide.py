@@ -6,7 +6,9 @@ is allowed iff policy permits it for every link and every resource.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from bailiwick.action.digest import action_digest
 from bailiwick.action.parse import parse_call
@@ -14,8 +16,10 @@ from bailiwick.errors import CanonicalError
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import SessionState
 from bailiwick.identity.authority import check_authority
+from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Action, Call
 from bailiwick.model.canonical import canonical
+from bailiwick.model.circumstances import FactReading
 from bailiwick.model.decision import Decision, FlowFacts, Outcome, Plane, Reason
 from bailiwick.model.tool import Durability
 from bailiwick.policy import PolicyRequest
@@ -25,6 +29,7 @@ __all__ = ["Judged", "deny", "judge", "judge_action", "rejudge"]
 # A clock that steps back by less than this is read as standing still; more denies (promise 1).
 CLOCK_TOLERANCE_US = 1_000_000
 MAX_KEPT = 65_536
+NO_FACTS: Mapping[str, FactReading] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,8 @@ class Judged:
     digest: str = ""
     args: bytes = b""
     """What was asked for, as far as it has a canonical form: also a call that did not parse is kept for the reader."""
+    request: PolicyRequest | None = None
+    """What policy was asked; None where it was not."""
 
     def refused(self, reason: Reason) -> Judged:
         """The same, denied after all."""
@@ -60,8 +67,13 @@ def deny(tool: str, *reasons: Reason, digest: str = "") -> Decision:
     return Decision(outcome=Outcome.DENY, reasons=reasons, tool=tool, digest=digest, durability=Durability.BUFFERED)
 
 
-def judge(planes: Planes, session: SessionState, call: Call, now_us: int) -> Judged:
-    """The decision on `call` now, without any approval."""
+_UNDECIDED = deny("")
+
+
+def judge(
+    planes: Planes, session: SessionState, call: Call, now_us: int, facts: Mapping[str, FactReading] = NO_FACTS
+) -> Judged:
+    """The decision on `call` now, without any approval. `facts` are those that the rules of its tool read."""
     spec = planes.catalog.find(call.tool)
     name = spec.name if spec else call.tool
     if session.closed:
@@ -77,58 +89,64 @@ def judge(planes: Planes, session: SessionState, call: Call, now_us: int) -> Jud
     action = parse_call(planes.catalog, call, org=planes.organisation)
     if isinstance(action, Reason):
         return Judged(decision=deny(name, action), args=_kept(call))
-    return judge_action(planes, session, action, now_us)
+    return judge_action(planes, session, action, now_us, facts)
 
 
-def judge_action(planes: Planes, session: SessionState, action: Action, now_us: int) -> Judged:
+def judge_action(
+    planes: Planes, session: SessionState, action: Action, now_us: int, facts: Mapping[str, FactReading] = NO_FACTS
+) -> Judged:
     """The decision on an action that the catalog knows (also the built-in ones), without any approval."""
-    digest = action_digest(action, session.authority)
+    name = action.tool.name
+    if stopped := check_suspended(planes.suspensions, session.authority, name):
+        return Judged(decision=deny(name, stopped), args=action.args)
     with session.lock:
         flow = session.ledger.resolve(action, reads=planes.reads)
-    return _ask(planes, session, action, flow, digest, now_us, approved=frozenset())
-
-
-def rejudge(planes: Planes, session: SessionState, judged: Judged, approved: frozenset[str], now_us: int) -> Judged:
-    """The decision on the same call with some gates approved."""
-    assert judged.action is not None
-    assert judged.flow is not None
-    return _ask(planes, session, judged.action, judged.flow, judged.digest, now_us, approved=approved)
-
-
-def _ask(
-    planes: Planes,
-    session: SessionState,
-    action: Action,
-    flow: FlowFacts,
-    digest: str,
-    now_us: int,
-    *,
-    approved: frozenset[str],
-) -> Judged:
-    verdict = planes.policy.decide(
-        PolicyRequest(
-            subject=session.subject,
-            tool=action.tool.name,
-            resources=action.resources,
-            now_ms=now_us // 1000,
-            args={arg.name: arg.facts for arg in action.arguments},
-            interfaces=action.interfaces,
-            approved=approved,
-            flow=flow,
-        )
+    request = PolicyRequest(
+        subject=session.subject_in(planes.policy),
+        tool=name,
+        resources=action.resources,
+        now_ms=now_us // 1000,
+        args={arg.name: arg.facts for arg in action.arguments},
+        interfaces=action.interfaces,
+        approved=frozenset(),
+        flow=flow,
+        around=replace(session.around, facts=facts) if facts else session.around,
     )
+    judged = Judged(
+        decision=_UNDECIDED,
+        action=action,
+        flow=flow,
+        digest=action_digest(action, session.authority),
+        args=action.args,
+        request=request,
+    )
+    return _ask(planes, judged)
+
+
+def rejudge(planes: Planes, judged: Judged, approved: frozenset[str]) -> Judged:
+    """The decision on the same call with some gates approved."""
+    assert judged.request is not None
+    return _ask(planes, replace(judged, request=replace(judged.request, approved=approved)))
+
+
+def _ask(planes: Planes, judged: Judged) -> Judged:
+    """The answer of the rules to `judged.request`."""
+    action, request = judged.action, judged.request
+    assert action is not None
+    assert request is not None
+    verdict = planes.policy.decide(request)
     allowed = verdict.outcome is Outcome.ALLOW
     decision = Decision(
         outcome=verdict.outcome,
         reasons=verdict.reasons or (Reason(plane=Plane.POLICY, code="undecided", message="No rule decided."),),
         tool=action.tool.name,
-        digest=digest,
+        digest=judged.digest,
         verdict=verdict,
-        flow=flow,
+        flow=judged.flow,
         gates=verdict.gates,
         durability=action.tool.durability if allowed else Durability.BUFFERED,
     )
-    return Judged(decision=decision, action=action, flow=flow, digest=digest, args=action.args)
+    return replace(judged, decision=decision)
 
 
 def _kept(call: Call) -> bytes:

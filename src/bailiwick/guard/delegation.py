@@ -16,6 +16,7 @@ from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, Flow, Now, OpenStored
 from bailiwick.guard.opening import load_state
+from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import decision_draft, draft, outcome_draft
 from bailiwick.guard.state import PermitState, SessionState
 from bailiwick.identity.authority import delegate
@@ -26,7 +27,7 @@ from bailiwick.model.event import EventKind
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import DELEGATE_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
 
-__all__ = ["DelegationRequest", "delegate_flow"]
+__all__ = ["DelegationRequest", "delegate_flow", "delegation_action"]
 
 DELEGATE_SPEC = ToolSpec(
     name=DELEGATE_TOOL,
@@ -66,7 +67,7 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
         now_ms=now_us // 1000,
         conversation=session.authority.key.conversation,
     )
-    action = _action(core, session, request)
+    action = delegation_action(core.planes, session, request)
     if isinstance(child, Reason):
         return (yield from _refuse(core, session, action, child, now_us))
     permit = yield from core.enter_action(session, action)
@@ -76,7 +77,7 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     yield OpenStored(child.key, child.chain, child.task, child.purpose, now_us // 1000)
     with session.lock:
         inherited = session.ledger.child(request.message, content_id=core.new_id(), event_id=permit.event_id)
-    opened = yield from load_state(core, child, now_us, inherited)
+    opened = yield from load_state(core, child, now_us, session.around, inherited)
     yield Append(
         (
             draft(
@@ -109,10 +110,11 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     return opened
 
 
-def _action(core: Core, session: SessionState, request: DelegationRequest) -> Action:
+def delegation_action(planes: Planes, session: SessionState, request: DelegationRequest) -> Action:
+    """A delegation as the action that rules decide on."""
     own = session.authority.grant
     # Rules see what is really handed on: asking for nothing in particular hands on all of one's own.
-    everything = own.tools if own.tools is not None else core.planes.catalog.tools
+    everything = own.tools if own.tools is not None else planes.catalog.tools
     tools = tuple(sorted(everything if request.tools is None else request.tools))
     # INVARIANT: all that the request asks for is in here, because an approval binds to it and shows nothing else.
     args = {

@@ -14,6 +14,7 @@ from bailiwick.action.approvals import Approval, ApprovalStore
 from bailiwick.action.ports import InDoubt, InFlightStore, Resolution
 from bailiwick.audit.log import Clock, EventLog
 from bailiwick.flow.ledger import LedgerRow, LedgerStore
+from bailiwick.guard.planes import Planes
 from bailiwick.identity.ports import SessionStore, StoredSession
 from bailiwick.model.event import Draft, Receipt
 from bailiwick.model.principal import Chain, SessionKey
@@ -29,6 +30,7 @@ __all__ = [
     "Finish",
     "Flow",
     "GetApproval",
+    "Holding",
     "LoadLedger",
     "MarkUnknown",
     "Now",
@@ -39,6 +41,7 @@ __all__ = [
     "SaveApproval",
     "SessionApprovals",
     "StoreLedger",
+    "WhatHolds",
 ]
 
 T = TypeVar("T")
@@ -56,6 +59,17 @@ Flow = Generator[Effect, Any, T]
 """A generator of the core that ends in a T."""
 
 
+class Holding(Protocol):
+    """The planes that hold in this process. Raises StoreError when it cannot be known which do; the caller denies."""
+
+    @property
+    def latest(self) -> Planes:
+        """What held when it was last asked."""
+
+    def now(self) -> Planes:
+        """What holds now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything outside. `new_id` gives time-ordered unique ids; `log_alive` says whether a process still holds a
@@ -66,6 +80,7 @@ class Ports:
     log: EventLog
     log_id: str
     log_alive: Callable[[str], bool]
+    holding: Holding
     approvals: ApprovalStore
     sessions: SessionStore
     in_flight: InFlightStore
@@ -77,6 +92,14 @@ class Ports:
         if row.unknown or row.permit_id in self.lost:
             return True
         return row.log_id != self.log_id and not self.log_alive(row.log_id)
+
+
+@dataclass(frozen=True, slots=True)
+class WhatHolds:
+    """→ the planes as they are now, also where another process changed them: rules, suspensions."""
+
+    def do(self, ports: Ports) -> Planes:
+        return ports.holding.now()
 
 
 @dataclass(frozen=True, slots=True)

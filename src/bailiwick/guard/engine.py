@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from bailiwick.errors import BailiwickError, LogUnavailable, OutcomeUnrecorded, 
 from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
 from bailiwick.guard.drivers import drive, drive_async, uncancelled
-from bailiwick.guard.effects import Append, Flow, Now, Ports
+from bailiwick.guard.effects import Append, Flow, Now, Ports, WhatHolds
+from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import refusal_draft
 from bailiwick.guard.state import Permit
 from bailiwick.model.decision import Decision, Plane, Reason
@@ -27,27 +29,36 @@ T = TypeVar("T")
 class Engine:
     """What all sessions of a Guard share. `executor` runs the stores for the async driver."""
 
-    core: Core
     ports: Ports
     executor: Executor
+
+    @property
+    def core(self) -> Core:
+        """The core with the planes that held last: enough to record what became of a call, never to decide one."""
+        return Core(planes=self.ports.holding.latest, new_id=self.ports.new_id)
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow; what a store raises reaches the caller."""
         return drive(flow, self.ports)
 
-    def decide(self, flow: Flow[T], what: str) -> T | Refusal:
-        """Run a flow that decides. INVARIANT: whatever goes wrong in it is a denial (promise 1)."""
+    def decide(self, make: Callable[[Core], Flow[T]], what: str) -> T | Refusal:
+        """Run a flow that decides, with what holds now. INVARIANT: whatever goes wrong in it denies (promise 1)."""
         try:
-            return drive(flow, self.ports)
+            return drive(self.now(make), self.ports)
         except Exception as error:  # noqa: BLE001  whatever it is, the call is denied
             return self._refusal(error, what)
 
-    async def adecide(self, flow: Flow[T], what: str) -> T | Refusal:
+    async def adecide(self, make: Callable[[Core], Flow[T]], what: str) -> T | Refusal:
         """`decide` for the async driver."""
         try:
-            return await drive_async(flow, self.ports, self.executor)
+            return await drive_async(self.now(make), self.ports, self.executor)
         except Exception as error:  # noqa: BLE001  whatever it is, the call is denied
             return self._refusal(error, what)
+
+    def now(self, make: Callable[[Core], Flow[T]]) -> Flow[T]:
+        """The flow that `make` gives for a core with the planes that hold now, from its beginning to its end."""
+        planes: Planes = yield WhatHolds()
+        return (yield from make(Core(planes=planes, new_id=self.ports.new_id)))
 
     def recorded(self, flow: Flow[T], permit: Permit) -> T:
         """Run a flow that records an outcome. Raises OutcomeUnrecorded if it cannot: the result is withheld, and the
@@ -96,7 +107,7 @@ class Engine:
 
     def record_refusal(self, decision: Decision) -> Refusal:
         """Record a denial that was taken outside of any session. It stands even where it cannot be recorded."""
-        event_id = self.core.new_id()
+        event_id = self.ports.new_id()
         try:
             drive(self._record(decision, event_id), self.ports)
         except Exception:  # noqa: BLE001  the denial stands

@@ -3,8 +3,9 @@ runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from bailiwick.flow.ledger import Ledger, LedgerRow
 from bailiwick.guard.core import Core, Refusal
@@ -12,10 +13,12 @@ from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, Flow, Now, OpenStored, StoreLedger
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import draft, refusal_draft
-from bailiwick.guard.state import SessionState
+from bailiwick.guard.state import SessionState, subject_of
 from bailiwick.identity.authority import open_authority
 from bailiwick.identity.ports import StoredSession
-from bailiwick.model.call import Authority
+from bailiwick.identity.suspension import check_suspended
+from bailiwick.model.call import Authority, Fact
+from bailiwick.model.circumstances import CLAIMED, Circumstances, Evidence
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import EventKind
 from bailiwick.model.tool import Durability
@@ -28,13 +31,15 @@ OPEN_TOOL = "session.open"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """Who acts for whom on what. Exactly one of `user` and `service` is set."""
+    """Who acts for whom on what, how that is known, and where. Exactly one of `user` and `service` is set."""
 
     user: str | None
     service: str | None
     agent: str
     task: str
     conversation: str
+    evidence: Evidence = CLAIMED
+    environment: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusal]:
@@ -43,30 +48,31 @@ def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusa
     authority = authority_of(core.planes, request, now_us // 1000)
     if isinstance(authority, Reason):
         return (yield from _refuse(core, authority, now_us))
+    if stopped := check_suspended(core.planes.suspensions, authority, OPEN_TOOL):
+        return (yield from _refuse(core, stopped, now_us))
     stored = yield from _open_stored(authority, now_us)
     authority = authority_of(core.planes, request, now_us // 1000, stored.task_started_ms)
     if isinstance(authority, Reason):
         return (yield from _refuse(core, authority, now_us))
-    return (yield from load_state(core, authority, now_us))
+    around = Circumstances(evidence=request.evidence, environment=request.environment)
+    return (yield from load_state(core, authority, now_us, around))
 
 
-def load_state(core: Core, authority: Authority, now_us: int, ledger: Ledger | None = None) -> Flow[SessionState]:
+def load_state(
+    core: Core, authority: Authority, now_us: int, around: Circumstances, ledger: Ledger | None = None
+) -> Flow[SessionState]:
     """The running state of an authority whose session is in the store: stored labels loaded, the opening recorded.
 
     `ledger` is what the session starts with beyond what is stored (a delegated session's inheritance)."""
     key = authority.key
     session = SessionState(
         authority=authority,
-        subject=core.planes.policy.subject(
-            chain=authority.chain,
-            task=authority.task,
-            purpose=authority.purpose,
-            expires_ms=authority.grant.expires_ms,
-        ),
+        subject=subject_of(core.planes.policy, authority),
         # A delegated session is given its delegator's words in the message; the task is not its own.
         ledger=Ledger(
             top_sensitivity=core.planes.top_sensitivity, task="" if authority.chain.depth else authority.purpose
         ),
+        around=around,
         last_us=now_us,
     )
     yield from core.refresh(session)

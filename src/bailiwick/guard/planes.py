@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bailiwick.action.types import Organisation
 from bailiwick.model.canonical import digest
-from bailiwick.model.directory import Directory
+from bailiwick.model.circumstances import FactDecl
+from bailiwick.model.directory import Attribute, Directory
 from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.model.standing import NOBODY, Suspensions
 from bailiwick.model.tool import Catalog
 from bailiwick.policy import PolicyEngine
 
-__all__ = ["Planes", "Settings"]
+__all__ = ["Planes", "PolicyMode", "Settings"]
+
+
+class PolicyMode(StrEnum):
+    """What becomes of a denial by the rules: OBSERVE records it and lets the call pass, loudly."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,22 +34,31 @@ class Settings:
     categories: frozenset[str]
     approval_ttl_ms: int
     permit_ttl_ms: int
+    mode: PolicyMode = PolicyMode.ENFORCE
+    environment: tuple[Attribute, ...] = ()
+    facts: tuple[FactDecl, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planes:
-    """Catalog, directory, rules and settings of one project."""
+    """Catalog, directory, rules and settings of one project, and who or what is suspended. A decision is taken with one
+    value of this from its beginning to its end, whatever changes meanwhile."""
 
     settings: Settings
     organisation: Organisation
     catalog: Catalog
     directory: Directory
     policy: PolicyEngine
+    administration: PolicyEngine
+    suspensions: Suspensions = NOBODY
 
     @property
     def rules_digest(self) -> str:
         """What an approval is bound to: policies, catalog and directory together. Any change asks the person again."""
-        return digest("bailiwick.rules.v1", [self.policy.digest, self.catalog.digest, self.directory.digest])
+        return digest(
+            "bailiwick.rules.v1",
+            [self.policy.digest, self.administration.digest, self.catalog.digest, self.directory.digest],
+        )
 
     @property
     def top_sensitivity(self) -> int:

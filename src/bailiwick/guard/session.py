@@ -79,7 +79,7 @@ class Session:
     def __enter__(self) -> Self:
         with self._door:
             if self._state is None:
-                opened = self._engine.decide(open_session(self._engine.core, self._request), OPEN_TOOL)
+                opened = self._engine.decide(lambda core: open_session(core, self._request), OPEN_TOOL)
                 self._state = self._opened(opened)
             self._inside += 1
         self._seen_by_running_tool()
@@ -137,7 +137,8 @@ class Session:
             task=self._request.task,
             conversation=conversation,
         )
-        moved = self._engine.decide(rebind(self._engine.core, self._open, request), OPEN_TOOL)
+        state = self._open
+        moved = self._engine.decide(lambda core: rebind(core, state, request), OPEN_TOOL)
         self._request, self._state, self._settled = request, self._opened(moved), True
 
     # ── what the session sees ──────────────────────────────────────────────────────────────────────────────────────
@@ -191,26 +192,27 @@ class Session:
 
     def check(self, tool: str, args: Mapping[str, object]) -> Decision:
         """What would be decided about this call now. Pure and repeatable; never asks a person."""
-        answer = self._engine.decide(self._engine.core.check(self._open, Call(tool=tool, args=args)), tool)
+        state, call = self._open, Call(tool=tool, args=args)
+        answer = self._engine.decide(lambda core: core.check(state, call), tool)
         return answer.decision if isinstance(answer, Refusal) else answer
 
     def enter(self, tool: str, args: Mapping[str, object]) -> Permit:
         """Decide a call and record the decision. Raises Denied or ApprovalPending. Start the permit before the tool
         runs."""
-        return self._permitted(
-            self._engine.decide(self._engine.core.enter(self._open, Call(tool=tool, args=args)), tool)
-        )
+        state, call = self._open, Call(tool=tool, args=args)
+        return self._permitted(self._engine.decide(lambda core: core.enter(state, call), tool))
 
     async def aenter(self, tool: str, args: Mapping[str, object]) -> Permit:
         """`enter` without blocking the event loop."""
-        flow = self._engine.core.enter(self._open, Call(tool=tool, args=args))
-        return self._permitted(await self._engine.adecide(flow, tool))
+        state, call = self._open, Call(tool=tool, args=args)
+        return self._permitted(await self._engine.adecide(lambda core: core.enter(state, call), tool))
 
     def start(self, permit: Permit) -> dict[str, Any]:
         """Claim a permit for its one run. → the arguments to run with, rebuilt from the bytes that were digested.
         Raises Denied if it expired, was used, or was withdrawn."""
-        flow = leave.start(self._engine.core, self._open, permit)
-        self._claimed(permit, self._engine.decide(flow, permit.action.tool.name))
+        state = self._open
+        told = self._engine.decide(lambda core: leave.start(core, state, permit), permit.action.tool.name)
+        self._claimed(permit, told)
         return arguments(permit)
 
     def leave(self, permit: Permit, value: object) -> Left:
@@ -227,8 +229,9 @@ class Session:
 
     async def astart(self, permit: Permit) -> dict[str, Any]:
         """`start` without blocking the event loop."""
-        flow = leave.start(self._engine.core, self._open, permit)
-        self._claimed(permit, await self._engine.adecide(flow, permit.action.tool.name))
+        state = self._open
+        told = await self._engine.adecide(lambda core: leave.start(core, state, permit), permit.action.tool.name)
+        self._claimed(permit, told)
         return arguments(permit)
 
     async def aleave(self, permit: Permit, value: object) -> Left:
@@ -290,7 +293,8 @@ class Session:
         """A narrower session for another agent, itself a decision (`agent.delegate`). `message` is what it is told:
         values in it that are endorsed here stay endorsed there, nothing else does. Raises Denied or ApprovalPending."""
         request = DelegationRequest(to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message)
-        answer = self._engine.decide(delegate_flow(self._engine.core, self._open, request), DELEGATE_TOOL)
+        state = self._open
+        answer = self._engine.decide(lambda core: delegate_flow(core, state, request), DELEGATE_TOOL)
         if isinstance(answer, Refusal):
             raise refusal_error(answer)
         child = Session(self._engine, self._request, conversation_given=True)

@@ -12,12 +12,13 @@ from bailiwick.errors import CanonicalError
 from bailiwick.flow.ledger import Ledger
 from bailiwick.model.call import Action, Authority
 from bailiwick.model.canonical import canonical, parse, thaw
+from bailiwick.model.circumstances import Circumstances
 from bailiwick.model.decision import Decision
 from bailiwick.model.label import PUBLIC_TRUSTED, Label
 from bailiwick.model.tool import Idempotency
-from bailiwick.policy import Subject
+from bailiwick.policy import PolicyEngine, Subject
 
-__all__ = ["Permit", "PermitState", "SessionState"]
+__all__ = ["Permit", "PermitState", "SessionState", "subject_of"]
 
 
 class PermitState(Enum):
@@ -77,6 +78,16 @@ class Permit:
         return self.action.tool.idempotency is not Idempotency.SAFE
 
 
+def subject_of(policy: PolicyEngine, authority: Authority) -> Subject:
+    """On whose behalf calls under `authority` are decided."""
+    return policy.subject(
+        chain=authority.chain,
+        task=authority.task,
+        purpose=authority.purpose,
+        expires_ms=authority.grant.expires_ms,
+    )
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class SessionState:
     """INVARIANT: `ledger` and `permits` are touched with `lock` held, and nothing waits for I/O while it is held."""
@@ -84,12 +95,19 @@ class SessionState:
     authority: Authority
     subject: Subject
     ledger: Ledger
+    around: Circumstances = field(default_factory=Circumstances)
     ledger_ord: int = -1
     last_us: int = 0
     decisions: int = 0
     permits: dict[str, Permit] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
+
+    def subject_in(self, policy: PolicyEngine) -> Subject:
+        """The subject for these rules: made anew where they have changed since the last call."""
+        if not policy.made(self.subject):
+            self.subject = subject_of(policy, self.authority)
+        return self.subject
 
     def drop(self, permit: Permit) -> None:
         """The permit is out no longer."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bailiwick.model.principal import Chain, SessionKey
+from bailiwick.model.standing import Suspension, Suspensions, Target
 
-__all__ = ["SessionStore", "StoredSession"]
+__all__ = ["SessionStore", "StandingStore", "StoredSession"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +39,22 @@ class SessionStore(Protocol):
 
     def get_session(self, key: SessionKey) -> StoredSession | None:
         """The session under `key`, None if it was never opened."""
+
+
+class StandingStore(Protocol):
+    """What is suspended, for every process that shares the store. Durable (fsynced) when a method returns.
+
+    Every method raises StoreError when it cannot do its work; the caller denies.
+    """
+
+    def revision(self, tenant: str, env: str) -> int:
+        """A number that grows with each change: cheap, asked before each decision."""
+
+    def suspensions(self, tenant: str, env: str) -> Suspensions:
+        """Everything that is suspended, with the revision that says so."""
+
+    def suspend(self, tenant: str, env: str, suspension: Suspension) -> bool:
+        """Suspend a target → whether it was not suspended before (who suspended it first stays on record)."""
+
+    def resume(self, tenant: str, env: str, target: Target) -> bool:
+        """Lift a suspension → whether there was one."""

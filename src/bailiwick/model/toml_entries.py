@@ -9,16 +9,18 @@ DESIGN §4 (what a user writes).
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from bailiwick.errors import Finding
 from bailiwick.model.canonical import MAX_INT
 from bailiwick.model.directory import Attribute, Scalar
 from bailiwick.model.duration import duration_ms
-from bailiwick.model.shape import Bool, Long
+from bailiwick.model.shape import BOOL, LONG, STRING, Bool, Long, Shape
 from bailiwick.model.toml_lines import TomlText
 
 __all__ = ["Entry", "Problems", "did_you_mean", "id_problem"]
@@ -28,6 +30,9 @@ _LONGEST_TEXT = 1000
 _LONGEST_TTL_MS = 366 * 86_400_000
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHORTEST_TTL_MS = 1000
+_SHAPES: Mapping[str, Shape] = MappingProxyType({"string": STRING, "long": LONG, "bool": BOOL})
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
+_CEDAR_WORDS = frozenset({"true", "false", "if", "then", "else", "in", "is", "like", "has"})
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -58,6 +63,10 @@ def id_problem(name: str) -> str | None:
     if '"' in name or "\\" in name or "::" in name:
         return 'holds a quote, a backslash or "::", which stand around ids in rules'
     return None
+
+
+def _shown(ms: int) -> str:
+    return "a second" if ms == _SHORTEST_TTL_MS else f"{ms} ms"
 
 
 @dataclass(slots=True)
@@ -213,16 +222,16 @@ class Entry:
                 hint=did_you_mean(name, known),
             )
 
-    def duration_ms(self, key: str, default: int) -> int:
-        """`"90s"`, `"1h30m"`, `"2d"` as milliseconds; at least a second, at most 366 days."""
+    def duration_ms(self, key: str, default: int, *, shortest_ms: int = _SHORTEST_TTL_MS) -> int:
+        """`"90s"`, `"1h30m"`, `"2d"` as milliseconds; at least `shortest_ms`, at most 366 days."""
         value = self._get(key)
         if value is None:
             return default
         total = duration_ms(value) or 0
-        if not _SHORTEST_TTL_MS <= total <= _LONGEST_TTL_MS:
+        if not shortest_ms <= total <= _LONGEST_TTL_MS:
             self.note(
                 "bad-duration",
-                f"'{key}' of {self.title} is no duration between a second and 366 days",
+                f"'{key}' of {self.title} is no duration between {_shown(shortest_ms)} and 366 days",
                 key,
                 hint='write it like "45s", "30m", "1h30m" or "2d"',
             )
@@ -249,6 +258,28 @@ class Entry:
             else:
                 values[name] = self.string(name)
         return values
+
+    def declaration(self, name: str, reserved: Collection[str] = ()) -> Attribute | None:
+        """`department = "string?"`: an attribute that this table declares, named `name`."""
+        if name in reserved:
+            self.note("reserved-attribute", f"'{name}' is a key of bailiwick's own", name, hint="choose another name")
+            return None
+        if not _ATTRIBUTE_NAME.fullmatch(name) or name in _CEDAR_WORDS:
+            self.note(
+                "bad-id", f"'{name}' cannot be the name of an attribute", name, hint="use ASCII letters, digits and '_'"
+            )
+            return None
+        written = self.string(name)
+        shape = _SHAPES.get(written.removesuffix("?"))
+        if shape is None:
+            self.note(
+                "unknown-type",
+                f"attribute '{name}' has the type '{written}'",
+                name,
+                hint="types: string, long, bool; with a '?' at its end the attribute is optional",
+            )
+            return None
+        return Attribute(name=name, shape=shape, optional=written.endswith("?"))
 
     def done(self) -> None:
         for key in self.table:

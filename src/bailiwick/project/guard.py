@@ -28,7 +28,6 @@ from bailiwick.audit.events import new_id
 from bailiwick.audit.log import EventLog
 from bailiwick.audit.relations import ENDS, settles
 from bailiwick.errors import Denied, StoreError, UsageError
-from bailiwick.guard.core import Core
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Ports
 from bailiwick.guard.engine import Engine
@@ -38,11 +37,14 @@ from bailiwick.guard.session import Session, current_session, running_permit
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import Event, EventKind
 from bailiwick.model.tool import Durability, Idempotency, ToolSpec
+from bailiwick.project.holding import ProjectHolding
 from bailiwick.project.load import Project, find_project, load_project
 from bailiwick.stores.log_file import is_held, log_path
 from bailiwick.stores.log_reader import LogReader
 from bailiwick.stores.sqlite_log import SqliteLog
+from bailiwick.stores.sqlite_standing import SqliteStanding
 from bailiwick.stores.sqlite_state import SqliteState
+from bailiwick.stores.sqlite_state_file import StateFile
 
 if TYPE_CHECKING:
     from bailiwick.adapters.langchain import GuardMiddleware
@@ -69,19 +71,20 @@ def fresh_id() -> str:
 class Guard:
     """One tenant's project with its stores open. Thread-safe; use it as a context manager or call `close`."""
 
-    def __init__(self, project: Project, *, log: SqliteLog, state: SqliteState) -> None:
+    def __init__(self, project: Project, *, log: SqliteLog, file: StateFile) -> None:
         """For `Guard.open`, which also recovers what an earlier process left behind."""
         self.project = project
         self._log = log
-        self._state = state
+        self._state = state = SqliteState(file)
+        self._standing = SqliteStanding(file)
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="bailiwick-io")
         self._engine = Engine(
-            core=Core(planes=project.planes, new_id=fresh_id),
             ports=Ports(
                 clock=now_us,
                 new_id=fresh_id,
                 log=log,
                 log_id=log.log_id,
+                holding=ProjectHolding(project.planes, self._standing),
                 log_alive=functools.partial(_held, project.state / LOG_FOLDER),
                 approvals=state,
                 sessions=state,
@@ -108,7 +111,8 @@ class Guard:
                 hint="name another one as `path` in [stores] of bailiwick.toml, or make room for this one",
             ) from error
         with ExitStack() as undo:
-            state = undo.enter_context(SqliteState.open(project.state / STATE_FILE))
+            file = StateFile.open(project.state / STATE_FILE)
+            undo.callback(file.close)
             log = SqliteLog.open(
                 project.state / LOG_FOLDER,
                 build=f"bailiwick {version('bailiwick')}",
@@ -118,7 +122,7 @@ class Guard:
                 entropy=secrets.token_bytes,
             )
             undo.enter_context(log)
-            guard = cls(project, log=log, state=state)
+            guard = cls(project, log=log, file=file)
             guard._recover()
             guard._activate()
             undo.pop_all()

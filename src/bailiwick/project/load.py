@@ -14,7 +14,8 @@ from bailiwick.action.types import Organisation
 from bailiwick.errors import Finding, ProjectError, UsageError, Where
 from bailiwick.guard.planes import Planes
 from bailiwick.identity.directory import load_directory
-from bailiwick.policy import PolicyEngine, PolicySource, Vocabulary
+from bailiwick.policy import PolicyEngine, PolicySource
+from bailiwick.policy.administration import ADMINISTRATION_FOLDER
 from bailiwick.project.settings import ProjectSettings, read_settings
 
 __all__ = ["PROJECT_FILE", "Project", "find_project", "load_project", "load_settings"]
@@ -34,7 +35,7 @@ class Project:
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        return self.planes.policy.warnings
+        return (*self.planes.policy.warnings, *self.planes.administration.warnings)
 
 
 def find_project(start: Path | None) -> Path:
@@ -84,19 +85,26 @@ def load_project(folder: Path) -> Project:
     )
     if catalog is None or directory is None:
         raise ProjectError(findings)
-    policies = _files(folder, "policies", "*.cedar", deep=True)
-    policy = PolicyEngine.load(
-        tuple(PolicySource(path=_name(folder, path), text=_read(folder, path)) for path in policies),
-        catalog=catalog,
-        directory=directory,
-        vocabulary=Vocabulary(levels=decisions.levels, categories=decisions.categories),
+    words = settings.vocabulary
+    policy = _collect(
+        findings,
+        lambda: PolicyEngine.load(_sources(folder, "policies"), catalog=catalog, directory=directory, vocabulary=words),
     )
+    administration = _collect(
+        findings,
+        lambda: PolicyEngine.load_administration(
+            _sources(folder, ADMINISTRATION_FOLDER), directory=directory, vocabulary=words
+        ),
+    )
+    if policy is None or administration is None:
+        raise ProjectError(findings)
     planes = Planes(
         settings=decisions,
         organisation=Organisation(domains=settings.domains),
         catalog=catalog,
         directory=directory,
         policy=policy,
+        administration=administration,
     )
     return Project(folder=folder, settings=settings, planes=planes, state=folder / settings.state_path)
 
@@ -107,6 +115,11 @@ def _collect(findings: list[Finding], load: Callable[[], T]) -> T | None:
     except ProjectError as error:
         findings.extend(error.findings)
         return None
+
+
+def _sources(folder: Path, below: str) -> tuple[PolicySource, ...]:
+    files = _files(folder, below, "*.cedar", deep=True)
+    return tuple(PolicySource(path=_name(folder, path), text=_read(folder, path)) for path in files)
 
 
 def _name(folder: Path, path: Path) -> str:

@@ -10,26 +10,38 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import time
+from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bailiwick.action.types import normal_domain
 from bailiwick.errors import Finding, ProjectError, Where
-from bailiwick.guard.planes import Settings
+from bailiwick.guard.planes import PolicyMode, Settings
+from bailiwick.model.circumstances import WorkingHours
 from bailiwick.model.duration import duration_ms
+from bailiwick.model.toml_entries import Problems
 from bailiwick.model.toml_lines import TomlText
+from bailiwick.policy import Vocabulary
+from bailiwick.project.sections import SECTIONS
 
 __all__ = ["SETTINGS", "ProjectSettings", "Setting", "read_settings"]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSettings:
-    """bailiwick.toml as values. `state_path` is relative to the project folder."""
+    """bailiwick.toml as values. `state_path` is relative to the project folder; `sections` are what the tables of
+    `SECTIONS` declare, by their key."""
 
     decisions: Settings
     domains: frozenset[str]
     state_path: str
+    vocabulary: Vocabulary
+    sections: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,31 @@ def _levels(value: object) -> tuple[Any, str]:
 def _categories(value: object) -> tuple[Any, str]:
     names = _texts(value, _NAME)
     return (None, "must be a list of lower-case names") if names is None else (frozenset(names), "")
+
+
+def _days(value: object) -> tuple[Any, str]:
+    given = value if isinstance(value, list) else [None]
+    if any(day not in _DAYS for day in given) or len(set(given)) < len(given):
+        return None, f"must list days, each once: {', '.join(_DAYS)}"
+    return frozenset(_DAYS.index(day) + 1 for day in given), ""
+
+
+def _time_of_day(value: object) -> tuple[Any, str]:
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    return (time(int(found[1]), int(found[2])), "") if found else (None, 'must be a time of day such as "09:00"')
+
+
+def _timezone(value: object) -> tuple[Any, str]:
+    try:
+        return ZoneInfo(value if isinstance(value, str) else ""), ""
+    except (KeyError, ValueError, OSError):  # unknown, or no name at all
+        return None, 'must be a time zone such as "Europe/Berlin"'
+
+
+def _mode(value: object) -> tuple[Any, str]:
+    if isinstance(value, str) and value in set(PolicyMode):
+        return PolicyMode(value), ""
+    return None, f"must be one of {', '.join(PolicyMode)}"
 
 
 def _path(value: object) -> tuple[Any, str]:
@@ -127,6 +164,36 @@ SETTINGS: tuple[Setting, ...] = (
         check=_duration,
     ),
     Setting(
+        key="hours.days",
+        default=[],
+        meaning="Working days. Without any it is never working time, and `context.hours.working` is false.",
+        check=_days,
+    ),
+    Setting(
+        key="hours.begin",
+        default="09:00",
+        meaning="When work begins. Later than the end: over midnight, counted to the day on which it began.",
+        check=_time_of_day,
+    ),
+    Setting(
+        key="hours.end",
+        default="17:00",
+        meaning="When it ends; this minute is free time already.",
+        check=_time_of_day,
+    ),
+    Setting(
+        key="hours.timezone",
+        default="UTC",
+        meaning="The time zone of the working hours.",
+        check=_timezone,
+    ),
+    Setting(
+        key="policies.mode",
+        default="enforce",
+        meaning="`observe`: what the rules would deny is recorded and passes, loudly. Everything else still denies.",
+        check=_mode,
+    ),
+    Setting(
         key="stores.path",
         default=".bailiwick",
         meaning="Folder for state and audit logs. Keep governed tools away from it.",
@@ -140,8 +207,10 @@ def read_settings(path: str, text: str) -> ProjectSettings:
     toml = TomlText.parse(path, text)
     findings: list[Finding] = []
     values = {setting.key: setting.check(setting.default)[0] for setting in SETTINGS}
+    problems = Problems(text=toml, found=findings)
+    sections = {section.key: section.parse(problems) for section in SECTIONS}
     known = {setting.key: setting for setting in SETTINGS}
-    for key, value in _flat(toml.data).items():
+    for key, value in _flat({key: value for key, value in toml.data.items() if key not in sections}).items():
         where = toml.where(*key.split("."))
         if key not in known:
             findings.append(_unknown(key, where))
@@ -167,10 +236,28 @@ def read_settings(path: str, text: str) -> ProjectSettings:
             categories=values["labels.categories"],
             approval_ttl_ms=values["approvals.ttl"],
             permit_ttl_ms=values["permits.ttl"],
+            mode=values["policies.mode"],
+            environment=sections["environment"],
+            facts=sections["facts"],
         ),
+        vocabulary=Vocabulary(
+            levels=values["labels.levels"],
+            categories=values["labels.categories"],
+            environment=sections["environment"],
+            facts=sections["facts"],
+            hours=_hours(values),
+        ),
+        sections=MappingProxyType(sections),
         domains=values["org.domains"],
         state_path=values["stores.path"],
     )
+
+
+def _hours(values: Mapping[str, Any]) -> WorkingHours | None:
+    days = values["hours.days"]
+    if not days:
+        return None
+    return WorkingHours(zone=values["hours.timezone"], days=days, begin=values["hours.begin"], end=values["hours.end"])
 
 
 def _flat(data: Mapping[str, object]) -> dict[str, object]:
@@ -186,7 +273,7 @@ def _flat(data: Mapping[str, object]) -> dict[str, object]:
 
 
 def _unknown(key: str, where: Where) -> Finding:
-    names = [setting.key for setting in SETTINGS]
+    names = [*(setting.key for setting in SETTINGS), *(section.key for section in SECTIONS)]
     near = difflib.get_close_matches(key, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"settings are: {', '.join(names)}"
     return Finding(rule="unknown-setting", message=f"there is no setting {key!r}", where=where, hint=hint)

@@ -19,7 +19,7 @@ from bailiwick.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "StateFile", "damaged"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE state_version (version INTEGER NOT NULL) STRICT;
@@ -46,6 +46,15 @@ CREATE TABLE in_flight (
     state TEXT NOT NULL CHECK (state IN ('running', 'unknown', 'ran', 'did_not_run'))
 ) STRICT;
 CREATE INDEX in_flight_by_effect ON in_flight (effect_key);
+CREATE TABLE standing (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, revision INTEGER NOT NULL,
+    PRIMARY KEY (tenant, env)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE suspensions (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, by TEXT NOT NULL,
+    at_ms INTEGER NOT NULL, reason TEXT NOT NULL, event TEXT NOT NULL,
+    PRIMARY KEY (tenant, env, kind, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE ledger (
     session TEXT NOT NULL, ord INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (session, ord)
@@ -75,7 +84,7 @@ class StateFile:
         self._file = _identity(path)
 
     @classmethod
-    def open(cls, path: Path, *, busy_timeout_ms: int) -> Self:
+    def open(cls, path: Path, *, busy_timeout_ms: int = 5000) -> Self:
         """See `SqliteState.open`."""
         if not path.parent.is_dir():
             raise StoreError(f"there is no folder for the state store {path}", hint=f"make the folder {path.parent}")
