@@ -17,8 +17,9 @@ from bailiwick.action.approval_card import draw_card
 from bailiwick.action.approvals import Approval, ApprovalStatus, consume, differing, request, usable
 from bailiwick.action.digest import effect_key
 from bailiwick.action.ports import InDoubt
-from bailiwick.errors import CanonicalError
-from bailiwick.guard.decide import Judged, judge, judge_action, rejudge
+from bailiwick.errors import CanonicalError, FactUnavailable
+from bailiwick.guard.circumstances import facts_of
+from bailiwick.guard.decide import Judged, deny, judge_action, rejudge, understand
 from bailiwick.guard.effects import (
     Append,
     Begin,
@@ -66,7 +67,7 @@ class Core:
         """Steps 1 to 5 alone: what `enter` would decide now. Changes nothing."""
         now_us: int = yield Now()
         yield from self.refresh(session)
-        judged = judge(self.planes, session, call, now_us)
+        judged = yield from self._judge(session, understand(self.planes, session, call, now_us), now_us)
         if judged.decision.outcome is Outcome.NEEDS_APPROVAL:
             judged, _approval, _open = yield from self._with_approval(session, judged, now_us)
         if judged.decision.allowed:
@@ -77,13 +78,26 @@ class Core:
         """Decide a call, record the decision, and permit or refuse it."""
         now_us: int = yield Now()
         yield from self.refresh(session)
-        return (yield from self._enter(session, judge(self.planes, session, call, now_us), now_us))
+        judged = yield from self._judge(session, understand(self.planes, session, call, now_us), now_us)
+        return (yield from self._enter(session, judged, now_us))
 
     def enter_action(self, session: SessionState, action: Action) -> Flow[Entered]:
         """As `enter`, for a built-in action that is not a tool of the catalog (delegation)."""
         now_us: int = yield Now()
         yield from self.refresh(session)
-        return (yield from self._enter(session, judge_action(self.planes, session, action, now_us), now_us))
+        judged = yield from self._judge(session, action, now_us)
+        return (yield from self._enter(session, judged, now_us))
+
+    def _judge(self, session: SessionState, action: Action | Judged, now_us: int) -> Flow[Judged]:
+        """The decision on an action, with the facts that the rules of its tool read. A call that is refused before any
+        rule is asked costs no provider a question."""
+        if isinstance(action, Judged):
+            return action
+        try:
+            facts = yield from facts_of(self.planes, session.authority.chain, action)
+        except FactUnavailable as error:
+            return Judged(decision=deny(action.tool.name, _no_fact(error)), action=None, args=action.args)
+        return judge_action(self.planes, session, action, now_us, facts)
 
     def refresh(self, session: SessionState) -> Flow[None]:
         """Take in what other processes learned in the same session, so that labels are never older than the store."""
@@ -270,9 +284,14 @@ class Core:
             event_id=event_id,
             now_us=now_us,
             args=judged.args,
+            around=judged.request.around if judged.request else None,
             permit=permit,
             latency_us=max(0, done_us - now_us),
         )
+
+
+def _no_fact(error: FactUnavailable) -> Reason:
+    return Reason(plane=Plane.POLICY, code="fact-unavailable", message=f"{error}.", hint=error.hint)
 
 
 def _too_large(error: CanonicalError) -> Reason:

@@ -24,7 +24,7 @@ from bailiwick.model.decision import Decision, FlowFacts, Outcome, Plane, Reason
 from bailiwick.model.tool import Durability
 from bailiwick.policy import PolicyRequest
 
-__all__ = ["Judged", "deny", "judge", "judge_action", "rejudge"]
+__all__ = ["Judged", "deny", "judge", "judge_action", "rejudge", "understand"]
 
 # A clock that steps back by less than this is read as standing still; more denies (promise 1).
 CLOCK_TOLERANCE_US = 1_000_000
@@ -74,6 +74,12 @@ def judge(
     planes: Planes, session: SessionState, call: Call, now_us: int, facts: Mapping[str, FactReading] = NO_FACTS
 ) -> Judged:
     """The decision on `call` now, without any approval. `facts` are those that the rules of its tool read."""
+    action = understand(planes, session, call, now_us)
+    return action if isinstance(action, Judged) else judge_action(planes, session, action, now_us, facts)
+
+
+def understand(planes: Planes, session: SessionState, call: Call, now_us: int) -> Action | Judged:
+    """What the call means, if its session may make it at all; else the denial."""
     spec = planes.catalog.find(call.tool)
     name = spec.name if spec else call.tool
     if session.closed:
@@ -83,13 +89,20 @@ def judge(
     # INVARIANT: a clock that moved back never brings an expired grant to life again.
     now_us = session.last_us = max(now_us, session.last_us)
     zones = tuple(frozenset(spec.zones) for _ in spec.resources) if spec else ()
-    refused = check_authority(planes.directory, session.authority, tool=name, zones=zones, now_ms=now_us // 1000)
+    refused = check_authority(
+        planes.directory,
+        session.authority,
+        tool=name,
+        effects=spec.effects if spec else (),
+        zones=zones,
+        now_ms=now_us // 1000,
+    )
     if refused:
         return Judged(decision=deny(name, refused), args=_kept(call))
     action = parse_call(planes.catalog, call, org=planes.organisation)
     if isinstance(action, Reason):
         return Judged(decision=deny(name, action), args=_kept(call))
-    return judge_action(planes, session, action, now_us, facts)
+    return action
 
 
 def judge_action(
@@ -105,7 +118,7 @@ def judge_action(
         subject=session.subject_in(planes.policy),
         tool=name,
         resources=action.resources,
-        now_ms=now_us // 1000,
+        now_ms=max(now_us, session.last_us) // 1000,
         args={arg.name: arg.facts for arg in action.arguments},
         interfaces=action.interfaces,
         approved=frozenset(),

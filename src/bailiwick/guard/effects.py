@@ -16,9 +16,11 @@ from bailiwick.audit.log import Clock, EventLog
 from bailiwick.flow.ledger import LedgerRow, LedgerStore
 from bailiwick.guard.planes import Planes
 from bailiwick.identity.ports import SessionStore, StoredSession
+from bailiwick.model.circumstances import FactReading
 from bailiwick.model.event import Draft, Receipt
 from bailiwick.model.principal import Chain, SessionKey
 from bailiwick.model.tool import Durability, Idempotency
+from bailiwick.policy.information import FactQuestion, FactSource
 
 __all__ = [
     "Append",
@@ -36,6 +38,7 @@ __all__ = [
     "Now",
     "OpenStored",
     "Ports",
+    "ReadFact",
     "Recorded",
     "Resolve",
     "SaveApproval",
@@ -81,6 +84,7 @@ class Ports:
     log_id: str
     log_alive: Callable[[str], bool]
     holding: Holding
+    facts: FactSource
     approvals: ApprovalStore
     sessions: SessionStore
     in_flight: InFlightStore
@@ -100,6 +104,16 @@ class WhatHolds:
 
     def do(self, ports: Ports) -> Planes:
         return ports.holding.now()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFact:
+    """→ the value of a fact that a rule reads."""
+
+    question: FactQuestion
+
+    def do(self, ports: Ports) -> FactReading:
+        return ports.facts.read(self.question)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from bailiwick.flow.ledger import Ledger, LedgerRow
+from bailiwick.guard.circumstances import check_environment
 from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, Flow, Now, OpenStored, StoreLedger
@@ -45,6 +46,8 @@ class OpenRequest:
 def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusal]:
     """Open the session, or restore it with everything that it had seen."""
     now_us: int = yield Now()
+    if unfit := check_environment(core.planes.settings.environment, request.environment):
+        return (yield from _refuse(core, unfit, now_us))
     authority = authority_of(core.planes, request, now_us // 1000)
     if isinstance(authority, Reason):
         return (yield from _refuse(core, authority, now_us))

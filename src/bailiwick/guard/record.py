@@ -8,8 +8,10 @@ import orjson
 
 from bailiwick.action.approvals import Approval
 from bailiwick.audit.events import content_body, decision_body, reasons_content
+from bailiwick.guard.circumstances import snapshot
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import Permit, SessionState
+from bailiwick.model.circumstances import Circumstances
 from bailiwick.model.decision import Decision
 from bailiwick.model.event import Content, Draft, EventKind
 from bailiwick.model.label import Label
@@ -63,6 +65,7 @@ def decision_draft(
     args: bytes,
     permit: Permit | None,
     latency_us: int,
+    around: Circumstances | None = None,
 ) -> Draft:
     """The record that must be durable before the tool may run."""
     body = decision_body(
@@ -75,7 +78,12 @@ def decision_draft(
         effect_key=permit.effect_key if permit else None,
     )
     words = reasons_content(decision)
-    contents = ((Content(role="args", data=args),) if args else ()) + ((words,) if words else ())
+    taken_on = snapshot(around)
+    contents = (
+        *((Content(role="args", data=args),) if args else ()),
+        *((words,) if words else ()),
+        *((Content(role="snapshot", data=taken_on),) if taken_on else ()),
+    )
     return draft(planes, session, EventKind.DECISION, body, event_id=event_id, now_us=now_us, contents=contents)
 
 

@@ -11,6 +11,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -130,13 +131,7 @@ class Session:
                 f"this session belongs to conversation {self.conversation!r}, the framework runs {conversation!r}",
                 hint="open the session with conversation=<the framework's thread id>, one session per thread",
             )
-        request = OpenRequest(
-            user=self._request.user,
-            service=self._request.service,
-            agent=self._request.agent,
-            task=self._request.task,
-            conversation=conversation,
-        )
+        request = replace(self._request, conversation=conversation)
         state = self._open
         moved = self._engine.decide(lambda core: rebind(core, state, request), OPEN_TOOL)
         self._request, self._state, self._settled = request, self._opened(moved), True

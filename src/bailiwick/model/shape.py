@@ -5,9 +5,25 @@ A semantic type (action plane) says which shape its facts have; policy never nee
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["BOOL", "LONG", "STRING", "STRING_SET", "Bool", "Field", "Long", "Record", "Shape", "String", "StringSet"]
+from bailiwick.model.canonical import MAX_INT
+
+__all__ = [
+    "BOOL",
+    "LONG",
+    "STRING",
+    "STRING_SET",
+    "Bool",
+    "Field",
+    "Long",
+    "Record",
+    "Shape",
+    "String",
+    "StringSet",
+    "fits",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,26 @@ class Record:
 
 
 Shape = Bool | Long | String | StringSet | Record
+
+
+def fits(shape: Shape, value: object) -> bool:
+    """Whether `value` is of this shape: `True` is no integer, integers stay within ±2^53, sets are tuples of texts."""
+    match shape:
+        case Bool():
+            return type(value) is bool
+        case Long():
+            return type(value) is int and abs(value) <= MAX_INT
+        case String(values):
+            return type(value) is str and (not values or value in values)
+        case StringSet(values):
+            return type(value) is tuple and all(type(item) is str and (not values or item in values) for item in value)
+        case Record(fields):
+            if not isinstance(value, Mapping) or not value.keys() <= {field.name for field in fields}:
+                return False
+            return all(
+                fits(field.shape, value[field.name]) if field.name in value else field.optional for field in fields
+            )
+
 
 BOOL = Bool()
 LONG = Long()

@@ -15,12 +15,12 @@ import inspect
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
 from bailiwick.action.ports import InDoubt
@@ -34,9 +34,12 @@ from bailiwick.guard.engine import Engine
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.record import draft
 from bailiwick.guard.session import Session, current_session, running_permit
+from bailiwick.model.circumstances import FactDecl
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import Event, EventKind
+from bailiwick.model.toml_entries import did_you_mean
 from bailiwick.model.tool import Durability, Idempotency, ToolSpec
+from bailiwick.project.facts import Provider, Providers
 from bailiwick.project.holding import ProjectHolding
 from bailiwick.project.load import Project, find_project, load_project
 from bailiwick.stores.log_file import is_held, log_path
@@ -71,12 +74,13 @@ def fresh_id() -> str:
 class Guard:
     """One tenant's project with its stores open. Thread-safe; use it as a context manager or call `close`."""
 
-    def __init__(self, project: Project, *, log: SqliteLog, file: StateFile) -> None:
+    def __init__(self, project: Project, *, log: SqliteLog, file: StateFile, facts: Mapping[str, Provider]) -> None:
         """For `Guard.open`, which also recovers what an earlier process left behind."""
         self.project = project
         self._log = log
         self._state = state = SqliteState(file)
         self._standing = SqliteStanding(file)
+        self._facts = Providers(providers=facts, clock=now_us)
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="bailiwick-io")
         self._engine = Engine(
             ports=Ports(
@@ -85,6 +89,7 @@ class Guard:
                 log=log,
                 log_id=log.log_id,
                 holding=ProjectHolding(project.planes, self._standing),
+                facts=self._facts,
                 log_alive=functools.partial(_held, project.state / LOG_FOLDER),
                 approvals=state,
                 sessions=state,
@@ -95,8 +100,13 @@ class Guard:
         )
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str] | None = None) -> Self:
+    def open(
+        cls, folder: str | os.PathLike[str] | None = None, *, facts: Mapping[str, Provider] | None = None
+    ) -> Self:
         """Load a project folder (None: the nearest one upwards), open its stores, recover, and record which rules hold.
+
+        `facts` are the providers of the facts that bailiwick.toml declares, by name. A rule that reads a fact which
+        nobody provides denies.
 
         Raises ProjectError with every finding, UsageError if there is no project, StoreError if a store cannot be
         opened.
@@ -122,7 +132,7 @@ class Guard:
                 entropy=secrets.token_bytes,
             )
             undo.enter_context(log)
-            guard = cls(project, log=log, file=file)
+            guard = cls(project, log=log, file=file, facts=_known_facts(facts or {}, settings.facts))
             guard._recover()
             guard._activate()
             undo.pop_all()
@@ -131,6 +141,7 @@ class Guard:
     def close(self) -> None:
         """Flush and give up the stores. Sessions that are still open can decide nothing after this."""
         self._executor.shutdown(wait=True)
+        self._facts.close()
         try:
             self._log.close()
         finally:
@@ -154,13 +165,20 @@ class Guard:
         user: str | None = None,
         service: str | None = None,
         conversation: str | None = None,
+        environment: Mapping[str, str | int | bool] | None = None,
     ) -> Session:
         """A session of `agent` for a user or a service. Enter it to open it; opening may raise Denied.
 
         `task` names a task of directory.toml, or is a purpose in plain words, which narrows nothing. Give the
-        framework's thread id as `conversation` to get the labels of a restored conversation back."""
+        framework's thread id as `conversation` to get the labels of a restored conversation back. `environment` gives
+        the attributes that [environment] of bailiwick.toml declares."""
         request = OpenRequest(
-            user=user, service=service, agent=agent, task=task, conversation=conversation or fresh_id()
+            user=user,
+            service=service,
+            agent=agent,
+            task=task,
+            conversation=conversation or fresh_id(),
+            environment=MappingProxyType(dict(environment or {})),
         )
         return Session(self._engine, request, conversation_given=conversation is not None)
 
@@ -320,6 +338,17 @@ class Guard:
             now_us=now_us(),
         )
         self._log.append((event,), Durability.SYNC)
+
+
+def _known_facts(given: Mapping[str, Provider], declared: Sequence[FactDecl]) -> Mapping[str, Provider]:
+    names = [fact.name for fact in declared]
+    for name in given:
+        if name not in names:
+            raise UsageError(
+                f"a provider is given for the fact {name!r}, which bailiwick.toml does not declare",
+                hint=did_you_mean(name, names, f"declare [facts.{name}]"),
+            )
+    return MappingProxyType(dict(given))
 
 
 def _plain_signature(function: Callable[..., object]) -> inspect.Signature:

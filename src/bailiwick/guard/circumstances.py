@@ -1,0 +1,121 @@
+"""What holds around a call, as the guard puts it together: the environment that was declared, facts of providers, and
+the snapshot of both that is kept with the decision, so that it can be taken again. DESIGN §5 *Audit*."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bailiwick.errors import CanonicalError, FactUnavailable
+from bailiwick.guard.effects import Flow, ReadFact
+from bailiwick.guard.planes import Planes
+from bailiwick.model.call import Action, Fact, Resource
+from bailiwick.model.canonical import canonical
+from bailiwick.model.circumstances import CLAIMED, Circumstances, FactDecl, FactReading, FactScope
+from bailiwick.model.decision import Plane, Reason
+from bailiwick.model.directory import Attribute
+from bailiwick.model.principal import Chain, EntityKind, EntityRef
+from bailiwick.model.shape import fits
+from bailiwick.model.toml_entries import did_you_mean
+from bailiwick.policy.information import FactQuestion
+
+__all__ = ["check_environment", "facts_of", "joined", "snapshot", "subjects_of"]
+
+
+def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) -> Reason | None:
+    """Why a session cannot be opened in the environment that was given; None if it can."""
+    known = {attribute.name: attribute for attribute in declared}
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known, "declare it in [environment] of bailiwick.toml, or leave it out")
+            return _environment("environment-unknown", f"The environment has no attribute '{name}'.", hint)
+    for attribute in declared:
+        name = attribute.name
+        if name not in given:
+            if not attribute.optional:
+                message = f"The environment's '{name}' was not given."
+                return _environment(
+                    "environment-missing", message, f"Open the session with environment={{'{name}': ...}}."
+                )
+        elif not fits(attribute.shape, given[name]):
+            message = f"The environment's '{name}' is no {type(attribute.shape).__name__.lower()}."
+            return _environment(
+                "environment-type", message, "Give a value of the type in [environment] of bailiwick.toml."
+            )
+    return None
+
+
+def facts_of(planes: Planes, chain: Chain, action: Action) -> Flow[Mapping[str, FactReading]]:
+    """The facts that the rules of this tool read, of this call. Raises FactUnavailable."""
+    names = planes.policy.facts_read(action.tool.name)
+    found: dict[str, FactReading] = {}
+    for fact in planes.settings.facts if names else ():
+        if fact.name in names:
+            readings: list[FactReading] = []
+            for about in subjects_of(fact, chain, action.resources):
+                reading: FactReading = yield ReadFact(FactQuestion(fact=fact, about=about))
+                readings.append(reading)
+            found[fact.name] = joined(fact, readings)
+    return found
+
+
+def subjects_of(fact: FactDecl, chain: Chain, resources: Sequence[Resource]) -> tuple[EntityRef | None, ...]:
+    """Of whom or what the fact is asked for this call. Raises FactUnavailable where there is nobody of the kind."""
+    match fact.scope:
+        case FactScope.GLOBAL:
+            return (None,)
+        case FactScope.AGENT:
+            return (chain.actor,)
+        case FactScope.RESOURCE:
+            return tuple(dict.fromkeys(resource.ref for resource in resources))
+        case FactScope.USER:
+            if chain.root.kind is not EntityKind.USER:
+                raise FactUnavailable(
+                    f"Fact {fact.name} is about a user, and {chain.root.id} is a service",
+                    hint="A rule for services cannot read it.",
+                )
+            return (chain.root,)
+
+
+def joined(fact: FactDecl, readings: Sequence[FactReading]) -> FactReading:
+    """One reading of all: the value that all have, as old as the oldest. Raises FactUnavailable if they differ."""
+    first = readings[0]
+    if any(reading.value != first.value for reading in readings):
+        raise FactUnavailable(
+            f"Fact {fact.name} differs between the objects of this call", hint="Make one call for each of them."
+        )
+    return FactReading(value=first.value, read_ms=min(reading.read_ms for reading in readings))
+
+
+def snapshot(around: Circumstances | None) -> bytes:
+    """What a decision was taken on beyond the call and its labels; empty if there was nothing beyond."""
+    if around is None or (around.evidence == CLAIMED and not around.environment and not around.facts):
+        return b""
+    evidence = around.evidence
+    try:
+        return canonical(
+            {
+                "evidence": {
+                    "method": evidence.method.value,
+                    "at_ms": evidence.at_ms,
+                    "strong": evidence.strong,
+                    "issuer": evidence.issuer,
+                    "subject": evidence.subject,
+                    "actors": list(evidence.actors),
+                },
+                "environment": {name: _plain(value) for name, value in around.environment.items()},
+                "facts": {
+                    name: {"value": _plain(reading.value), "read_ms": reading.read_ms}
+                    for name, reading in around.facts.items()
+                },
+            }
+        )
+    except CanonicalError as error:
+        raise FactUnavailable(f"A fact cannot be recorded: {error}", hint=error.hint) from error
+
+
+def _plain(value: Fact) -> object:
+    return sorted(value) if isinstance(value, tuple) else value
+
+
+def _environment(code: str, message: str, hint: str) -> Reason:
+    return Reason(plane=Plane.IDENTITY, code=code, message=message, hint=hint)
