@@ -61,6 +61,7 @@ def test_an_approved_effect_is_consumed_noted_decided_then_run_then_recorded(tmp
         call(session, "mail.send", MAIL, tool, use_async=use_async)
     assert notes[: notes.index("RUN") + 5] == [
         "load",
+        "version",
         "by_digest",
         "in_doubt",
         "compare_and_set",
@@ -81,6 +82,7 @@ def test_a_read_is_decided_then_run_then_labelled_before_anybody_sees_it(tmp_pat
         done = list(notes)
     assert [what for what in done if what not in ("begin", "finish", "in_doubt")] == [
         "load",
+        "version",
         "decision (buffered)",
         "RUN",
         "append",
@@ -129,7 +131,7 @@ def test_a_check_asks_and_changes_nothing(tmp_path: Path) -> None:
         for name, args in (("page.read", {"id": "1"}), ("mail.send", MAIL), ("no.tool", {}), ("put.none", {"id": "1"})):
             first, second = session.check(name, args), session.check(name, args)
             assert first == second
-        assert set(notes) <= {"load", "by_digest", "by_session", "in_doubt"}
+        assert set(notes) <= {"load", "version", "by_digest", "by_session", "in_doubt"}
         assert events(folder) == before
         assert asked(session) == ()
 

@@ -9,16 +9,17 @@ import orjson
 
 from bailiwick.errors import Where
 from bailiwick.model.call import Facts, Resource
-from bailiwick.model.decision import FlowFacts, Verdict
+from bailiwick.model.decision import FlowFacts, Gate, GateKind, Verdict
 from bailiwick.model.directory import AgentEntry, Attribute, Directory, ServiceEntry, TaskEntry, UserEntry
 from bailiwick.model.label import Label
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.model.shape import BOOL, LONG, STRING, STRING_SET, Field, Record, Shape, String, StringSet
 from bailiwick.model.tool import ArgSpec, Catalog, Durability, Effect, Idempotency, Role, Sink, ToolSpec
 from bailiwick.policy import PolicyEffect, PolicyEngine, PolicyInfo, PolicyRequest, PolicySource, Subject, Vocabulary
+from bailiwick.policy.build import build_world
 from bailiwick.policy.bundle import Bundle
 from bailiwick.policy.schema import render
-from bailiwick.policy.world import build_world
+from bailiwick.policy.slices import Slice, Slices
 
 HERE = Where(file="tools/desk.toml", line=1)
 EMAIL = Record(
@@ -237,11 +238,14 @@ def decide(engine: PolicyEngine, name: str, *links: str, **changes: object) -> V
     return engine.decide(request(subject(engine, *links), name, **changes))
 
 
-def unchecked(text: str, *, hidden: frozenset[str] = frozenset()) -> PolicyEngine:
+def unchecked(
+    text: str, *, hidden: frozenset[str] = frozenset(), tools: Catalog = CATALOG, people: Directory = DIRECTORY
+) -> PolicyEngine:
     """An engine with rules that skipped every check: to show that evaluation denies by itself.
 
-    Rules that are `hidden` are known to Cedar and not to the engine."""
-    world = build_world(catalog=CATALOG, directory=DIRECTORY, vocabulary=VOCABULARY)
+    A rule with `@gate` is a gate, whatever it looks like. Rules that are `hidden` are known to Cedar and not to the
+    engine."""
+    world = build_world(catalog=tools, directory=people, vocabulary=VOCABULARY)
     document = orjson.loads(cedarpy.policies_to_json_str(text))
     policies = {rule["annotations"]["id"]: rule for rule in document["staticPolicies"].values()}
     infos = {
@@ -249,7 +253,9 @@ def unchecked(text: str, *, hidden: frozenset[str] = frozenset()) -> PolicyEngin
             id=name,
             effect=PolicyEffect(rule["effect"]),
             annotations={},
-            gate=None,
+            gate=Gate(id=name, kind=GateKind.APPROVAL, approvers=(), quorum=1, reason="")
+            if "gate" in rule["annotations"]
+            else None,
             reason="",
             where=HERE,
             text="",
@@ -264,4 +270,21 @@ def unchecked(text: str, *, hidden: frozenset[str] = frozenset()) -> PolicyEngin
         schema_text=render(world),
         digest="sha256:unchecked",
     )
-    return PolicyEngine(bundle, world=world, directory=DIRECTORY)
+    return PolicyEngine(bundle, world=world, directory=people)
+
+
+class Whole(Slices):
+    """No slice at all: every request is put to every rule, with its resources as entities."""
+
+    def __init__(self, rules: cedarpy.PolicySet) -> None:
+        super().__init__(0)
+        self.everything = Slice(rules=rules, size=len(rules.to_pst().static_policies), places=True)
+
+    def of(self, *_: object, **__: object) -> Slice:
+        return self.everything
+
+
+def unsliced(engine: PolicyEngine) -> PolicyEngine:
+    """The same engine, made to put every request to all of its rules."""
+    engine._slices = Whole(engine._policy_set)
+    return engine

@@ -14,8 +14,8 @@ from bailiwick.model.principal import EntityKind
 from bailiwick.model.shape import BOOL, STRING
 from bailiwick.model.tool import DELEGATE_TOOL, Effect
 from bailiwick.policy import PolicyEngine, PolicySource
+from bailiwick.policy.build import build_world
 from bailiwick.policy.schema import quote, render, render_for
-from bailiwick.policy.world import build_world
 from tests.policy.desk import CATALOG, DIRECTORY, NIGHTLY, VOCABULARY, arg, catalog, directory, load, tool
 
 GOLDEN = Path(__file__).parent / "data/schema.cedarschema"

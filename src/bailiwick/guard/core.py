@@ -28,13 +28,15 @@ from bailiwick.guard.effects import (
     FindInDoubt,
     Finish,
     Flow,
-    LoadLedger,
+    LoadChanges,
     Now,
     SaveApproval,
     SessionApprovals,
 )
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import approval_draft, decision_draft
+from bailiwick.guard.rescoping import refresh_scope
+from bailiwick.guard.standing import check_votes
 from bailiwick.guard.state import Permit, SessionState
 from bailiwick.model.call import Action, Call
 from bailiwick.model.decision import Decision, Outcome, Plane, Reason
@@ -100,13 +102,15 @@ class Core:
         return judge_action(self.planes, session, action, now_us, facts)
 
     def refresh(self, session: SessionState) -> Flow[None]:
-        """Take in what other processes learned in the same session, so that labels are never older than the store."""
-        rows = yield LoadLedger(session.authority.key.id, session.ledger_ord)
+        """Take in what other processes learned in the same session, so that labels are never older than the store, nor
+        its scope wider."""
+        rows, version = yield LoadChanges(session.authority.key, session.ledger_ord)
         if rows:
             with session.lock:
                 for row in rows:
                     session.ledger.apply(row)
                 session.ledger_ord = max(session.ledger_ord, rows[-1].ord)
+        yield from refresh_scope(self.planes, session, version)
 
     def _enter(self, session: SessionState, judged: Judged, now_us: int) -> Flow[Entered]:
         approval: Approval | None = None
@@ -146,7 +150,7 @@ class Core:
                 gates=needed,
                 label=judged.flow.label,
                 now_ms=now_us // 1000,
-            )
+            ) or check_votes(self.planes.suspensions, approval)
             if unusable is None:
                 again = rejudge(self.planes, judged, needed)
                 if again.decision.allowed:

@@ -20,6 +20,8 @@ from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import decision_draft, draft, outcome_draft
 from bailiwick.guard.state import PermitState, SessionState
 from bailiwick.identity.authority import delegate
+from bailiwick.identity.ports import StoredSession
+from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Action, ArgFacts, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Decision, Reason
@@ -70,14 +72,17 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     action = delegation_action(core.planes, session, request)
     if isinstance(child, Reason):
         return (yield from _refuse(core, session, action, child, now_us))
+    suspensions, directory = core.planes.suspensions, core.planes.directory
+    if stopped := check_suspended(suspensions, child, DELEGATE_TOOL, directory=directory):
+        return (yield from _refuse(core, session, action, stopped, now_us))
     permit = yield from core.enter_action(session, action)
     if isinstance(permit, Refusal):
         return permit
     permit.state = PermitState.STARTED
-    yield OpenStored(child.key, child.chain, child.task, child.purpose, now_us // 1000)
+    stored: StoredSession = yield OpenStored(child.key, child.chain, child.task, child.purpose, now_us // 1000)
     with session.lock:
         inherited = session.ledger.child(request.message, content_id=core.new_id(), event_id=permit.event_id)
-    opened = yield from load_state(core, child, now_us, session.around, inherited)
+    opened = yield from load_state(core, child, stored, now_us, session.around, inherited)
     yield Append(
         (
             draft(
@@ -86,7 +91,7 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
                 EventKind.DELEGATION_GRANTED,
                 delegation_body(
                     to=child.chain.actor.id,
-                    grant=child.grant,
+                    grant=opened.authority.grant,
                     depth=child.chain.depth,
                     child_session=opened.authority.key.id,
                 ),

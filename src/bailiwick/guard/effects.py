@@ -14,26 +14,33 @@ from bailiwick.action.approvals import Approval, ApprovalStore
 from bailiwick.action.ports import InDoubt, InFlightStore, Resolution
 from bailiwick.audit.log import Clock, EventLog
 from bailiwick.flow.ledger import LedgerRow, LedgerStore
+from bailiwick.guard.bundles import BundleStore
 from bailiwick.guard.planes import Planes
-from bailiwick.identity.ports import SessionStore, StoredSession
+from bailiwick.identity.ports import SessionStore, StandingStore, StoredSession
+from bailiwick.identity.scope import ScopeChange
 from bailiwick.model.circumstances import FactReading
 from bailiwick.model.event import Draft, Receipt
 from bailiwick.model.principal import Chain, SessionKey
+from bailiwick.model.standing import Suspension
 from bailiwick.model.tool import Durability, Idempotency
 from bailiwick.policy.information import FactQuestion, FactSource
 
 __all__ = [
     "Append",
     "Begin",
+    "ChangeScope",
     "CompareAndSet",
+    "DelegatedSessions",
     "Effect",
     "FindApprovals",
     "FindInDoubt",
     "Finish",
     "Flow",
     "GetApproval",
+    "GetSession",
     "Holding",
-    "LoadLedger",
+    "LoadChanges",
+    "LoadScope",
     "MarkUnknown",
     "Now",
     "OpenStored",
@@ -41,9 +48,11 @@ __all__ = [
     "ReadFact",
     "Recorded",
     "Resolve",
+    "Resume",
     "SaveApproval",
     "SessionApprovals",
     "StoreLedger",
+    "Suspend",
     "WhatHolds",
 ]
 
@@ -88,6 +97,8 @@ class Ports:
     approvals: ApprovalStore
     sessions: SessionStore
     in_flight: InFlightStore
+    standing: StandingStore
+    bundles: BundleStore
     ledger: LedgerStore
     lost: set[str] = field(default_factory=set)
 
@@ -141,14 +152,49 @@ class OpenStored:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadLedger:
-    """→ rows of the session that were stored after `after_ord`, also by other processes."""
+class LoadScope:
+    """→ what the scope of a session's task was changed to, None if it never was."""
 
-    session: str
+    key: SessionKey
+    task: str
+
+    def do(self, ports: Ports) -> ScopeChange | None:
+        return ports.sessions.scope(self.key, self.task)
+
+
+@dataclass(frozen=True, slots=True)
+class DelegatedSessions:
+    """→ the stored sessions that were delegated from this one, directly or further."""
+
+    key: SessionKey
+
+    def do(self, ports: Ports) -> tuple[StoredSession, ...]:
+        return ports.sessions.delegated(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeScope:
+    """Store what a session's scope was changed to → whether nobody else changed it meanwhile."""
+
+    key: SessionKey
+    task: str
+    change: ScopeChange
+    version: int
+
+    def do(self, ports: Ports) -> bool:
+        return ports.sessions.change_scope(self.key, self.task, self.change, version=self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadChanges:
+    """→ what other processes did to a session: rows of its ledger that were stored after `after_ord`, and its version,
+    which grows when its scope changes."""
+
+    key: SessionKey
     after_ord: int
 
-    def do(self, ports: Ports) -> Sequence[LedgerRow]:
-        return ports.ledger.load(self.session, self.after_ord)
+    def do(self, ports: Ports) -> tuple[Sequence[LedgerRow], int]:
+        return ports.ledger.load(self.key.id, self.after_ord), ports.sessions.version(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +329,40 @@ class Resolve:
 
     def do(self, ports: Ports) -> bool:
         return ports.in_flight.resolve(self.permit_id, self.resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class GetSession:
+    """→ the session under a key, None if it was never opened."""
+
+    key: SessionKey
+
+    def do(self, ports: Ports) -> StoredSession | None:
+        return ports.sessions.get_session(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """Suspend a target → whether it was not suspended before. Durable when it returns."""
+
+    tenant: str
+    env: str
+    suspension: Suspension
+
+    def do(self, ports: Ports) -> bool:
+        return ports.standing.suspend(self.tenant, self.env, self.suspension)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Lift exactly this suspension → whether it still held. Durable when it returns."""
+
+    tenant: str
+    env: str
+    suspension: Suspension
+
+    def do(self, ports: Ports) -> bool:
+        return ports.standing.resume(self.tenant, self.env, self.suspension)
 
 
 @dataclass(frozen=True, slots=True)

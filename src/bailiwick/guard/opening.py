@@ -14,9 +14,10 @@ from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, Flow, Now, OpenStored, StoreLedger
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import draft, refusal_draft
-from bailiwick.guard.state import SessionState, subject_of
+from bailiwick.guard.state import Opened, SessionState, subject_of
 from bailiwick.identity.authority import open_authority
 from bailiwick.identity.ports import StoredSession
+from bailiwick.identity.scope import restored
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Authority, Fact
 from bailiwick.model.circumstances import CLAIMED, Circumstances, Evidence
@@ -51,25 +52,38 @@ def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusa
     authority = authority_of(core.planes, request, now_us // 1000)
     if isinstance(authority, Reason):
         return (yield from _refuse(core, authority, now_us))
-    if stopped := check_suspended(core.planes.suspensions, authority, OPEN_TOOL):
+    if stopped := _stopped(core, authority):
         return (yield from _refuse(core, stopped, now_us))
     stored = yield from _open_stored(authority, now_us)
     authority = authority_of(core.planes, request, now_us // 1000, stored.task_started_ms)
     if isinstance(authority, Reason):
         return (yield from _refuse(core, authority, now_us))
     around = Circumstances(evidence=request.evidence, environment=request.environment)
-    return (yield from load_state(core, authority, now_us, around))
+    return (yield from load_state(core, authority, stored, now_us, around))
 
 
 def load_state(
-    core: Core, authority: Authority, now_us: int, around: Circumstances, ledger: Ledger | None = None
+    core: Core,
+    authority: Authority,
+    stored: StoredSession,
+    now_us: int,
+    around: Circumstances,
+    ledger: Ledger | None = None,
 ) -> Flow[SessionState]:
     """The running state of an authority whose session is in the store: stored labels loaded, the opening recorded.
 
     `ledger` is what the session starts with beyond what is stored (a delegated session's inheritance)."""
+    given, authority = authority, restored(authority, stored.change)
     key = authority.key
     session = SessionState(
         authority=authority,
+        opened=Opened(
+            authority=given,
+            version=stored.version,
+            directory=core.planes.directory.digest,
+            began_ms=stored.task_started_ms,
+            named=authority.task in core.planes.directory.tasks,
+        ),
         subject=subject_of(core.planes.policy, authority),
         # A delegated session is given its delegator's words in the message; the task is not its own.
         ledger=Ledger(
@@ -79,7 +93,7 @@ def load_state(
         last_us=now_us,
     )
     yield from core.refresh(session)
-    restored = session.ledger_ord >= 0
+    known = session.ledger_ord >= 0
     if ledger is not None:
         yield from _take_over(session, ledger.rows)
     opened = draft(
@@ -91,7 +105,7 @@ def load_state(
             "root": str(authority.chain.root),
             "conversation": key.conversation,
             "purpose": authority.purpose,
-            "restored": restored,
+            "restored": known,
         },
         event_id=core.new_id(),
         now_us=now_us,
@@ -103,7 +117,11 @@ def load_state(
 def rebind(core: Core, session: SessionState, request: OpenRequest) -> Flow[SessionState | Refusal]:
     """Move a young session under the conversation id that the framework turned out to use.
 
-    What it has seen so far is joined with what is stored under that conversation: nothing is forgotten."""
+    What it has seen so far is joined with what is stored under that conversation: nothing is forgotten. A suspended
+    session stays where it is: under another id it would not be."""
+    if stopped := _stopped(core, session.authority):
+        now_us: int = yield Now()
+        return (yield from _refuse(core, stopped, now_us))
     moved = yield from open_session(core, request)
     if isinstance(moved, SessionState):
         with session.lock:
@@ -113,6 +131,10 @@ def rebind(core: Core, session: SessionState, request: OpenRequest) -> Flow[Sess
             moved.permits.update(session.permits)
             session.closed = True
     return moved
+
+
+def _stopped(core: Core, authority: Authority) -> Reason | None:
+    return check_suspended(core.planes.suspensions, authority, OPEN_TOOL, directory=core.planes.directory)
 
 
 def authority_of(

@@ -23,12 +23,13 @@ from bailiwick.guard.delegation import DelegationRequest, delegate_flow
 from bailiwick.guard.engine import Engine
 from bailiwick.guard.leave import Left
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, open_session, rebind
+from bailiwick.guard.scoping import ScopeRequest, narrow_flow, widen_flow
 from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.model.call import Call
 from bailiwick.model.canonical import parse, thaw
 from bailiwick.model.decision import Decision, Reason
 from bailiwick.model.label import Label
-from bailiwick.model.tool import DELEGATE_TOOL
+from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL
 
 __all__ = ["Session", "arguments", "current_session", "refusal_error", "running", "running_permit"]
 
@@ -297,6 +298,36 @@ class Session:
         self._children.append(child)
         child._seen_by_running_tool()
         return child
+
+    def narrow(
+        self,
+        *,
+        tools: Collection[str] | None = None,
+        zones: Collection[str] | None = None,
+        ttl_ms: int | None = None,
+    ) -> None:
+        """Keep only these tools and zones of the task, and only for so long, from the next decision on: in this
+        session, after a restart, and in every session that was delegated from it. Raises UsageError, StoreError."""
+        request = ScopeRequest(tools=tools, zones=zones, ttl_ms=ttl_ms)
+        state = self._open
+        told = self._engine.run(self._engine.now(lambda core: narrow_flow(core, state, request)))
+        if told is not None:
+            raise UsageError(told.message, hint=told.hint)
+
+    def widen(
+        self,
+        *,
+        tools: Collection[str] | None = None,
+        zones: Collection[str] | None = None,
+        ttl_ms: int | None = None,
+    ) -> None:
+        """Add to what the task may do, itself a decision (`task.widen`) that takes a person's approval: the first time
+        this raises ApprovalPending, or Denied; the same call again, once that was granted, widens."""
+        request = ScopeRequest(tools=tools, zones=zones, ttl_ms=ttl_ms)
+        state = self._open
+        answer = self._engine.decide(lambda core: widen_flow(core, state, request), WIDEN_TOOL)
+        if isinstance(answer, Refusal):
+            raise refusal_error(answer)
 
     def belongs_to(self, engine: Engine) -> bool:
         """True iff the session was made by the Guard with this engine."""

@@ -18,7 +18,7 @@ from bailiwick.model.label import PUBLIC_TRUSTED, Label
 from bailiwick.model.tool import Idempotency
 from bailiwick.policy import PolicyEngine, Subject
 
-__all__ = ["Permit", "PermitState", "SessionState", "subject_of"]
+__all__ = ["Opened", "Permit", "PermitState", "SessionState", "subject_of"]
 
 
 class PermitState(Enum):
@@ -78,6 +78,19 @@ class Permit:
         return self.action.tool.idempotency is not Idempotency.SAFE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What a session's scope rests on: its authority as the task or the delegation gave it (None: nothing that could
+    change), the version under which it is stored, the directory (by digest) that said so, when the task began, and
+    whether the directory names it."""
+
+    authority: Authority | None = None
+    version: int = 0
+    directory: str = ""
+    began_ms: int = 0
+    named: bool = False
+
+
 def subject_of(policy: PolicyEngine, authority: Authority) -> Subject:
     """On whose behalf calls under `authority` are decided."""
     return policy.subject(
@@ -85,6 +98,8 @@ def subject_of(policy: PolicyEngine, authority: Authority) -> Subject:
         task=authority.task,
         purpose=authority.purpose,
         expires_ms=authority.grant.expires_ms,
+        tools=authority.grant.reachable,
+        zones=authority.grant.zones,
     )
 
 
@@ -93,9 +108,10 @@ class SessionState:
     """INVARIANT: `ledger` and `permits` are touched with `lock` held, and nothing waits for I/O while it is held."""
 
     authority: Authority
-    subject: Subject
+    subject: Subject | None
     ledger: Ledger
     around: Circumstances = field(default_factory=Circumstances)
+    opened: Opened = field(default_factory=lambda: Opened())
     ledger_ord: int = -1
     last_us: int = 0
     decisions: int = 0
@@ -103,11 +119,18 @@ class SessionState:
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
 
+    def rescoped(self, authority: Authority, opened: Opened) -> None:
+        """The scope changed: from here on this is the authority."""
+        self.authority, self.opened = authority, opened
+        self.subject = None
+
     def subject_in(self, policy: PolicyEngine) -> Subject:
         """The subject for these rules: made anew where they have changed since the last call."""
-        if not policy.made(self.subject):
-            self.subject = subject_of(policy, self.authority)
-        return self.subject
+        # Looked at once: another thread's call may have begun under other rules, and makes it anew for these.
+        subject = self.subject
+        if subject is None or not policy.made(subject):
+            self.subject = subject = subject_of(policy, self.authority)
+        return subject
 
     def drop(self, permit: Permit) -> None:
         """The permit is out no longer."""

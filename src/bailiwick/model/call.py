@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bailiwick.model.principal import Chain, EntityRef, SessionKey
 from bailiwick.model.tool import Role, ToolSpec
 
-__all__ = ["Action", "ArgFacts", "Authority", "Call", "Fact", "Facts", "Grant", "Resource"]
+__all__ = ["Action", "ArgFacts", "Authority", "Call", "Fact", "Facts", "Grant", "PlannedCall", "Resource"]
 
 Fact = bool | int | str | tuple[str, ...] | Mapping[str, "Fact"]
 """A value for Cedar: tuples become sets of strings, mappings records."""
@@ -64,12 +64,59 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCall:
+    """Calls of one tool: `fixed` names arguments that must be there with this very value (canonical bytes), `open` the
+    others that may be there with any value (None: every other). An argument in neither must not be there."""
+
+    tool: str
+    fixed: frozenset[tuple[str, bytes]] = frozenset()
+    open: frozenset[str] | None = None
+
+    @property
+    def _names(self) -> frozenset[str] | None:
+        return None if self.open is None else self.open | {name for name, _ in self.fixed}
+
+    def permits(self, args: Mapping[str, bytes]) -> bool:
+        """Whether a call of the tool with these arguments (canonical bytes by name) is one of them."""
+        names = self._names
+        return (names is None or args.keys() <= names) and all(args.get(name) == value for name, value in self.fixed)
+
+    def within(self, other: PlannedCall) -> bool:
+        """Whether every call of these is one of `other`."""
+        mine, others = self._names, other._names
+        covered = others is None or (mine is not None and mine <= others)
+        return self.tool == other.tool and other.fixed <= self.fixed and covered
+
+    def narrowed(self, other: PlannedCall) -> PlannedCall | None:
+        """The calls that are in both; None if there are none."""
+        fixed = self.fixed | other.fixed
+        held = {name for name, _ in fixed}
+        if self.tool != other.tool or len(held) < len(fixed):
+            return None
+        mine, others = self._names, other._names
+        names = mine if others is None else others if mine is None else mine & others
+        if names is not None and not held <= names:
+            return None
+        return PlannedCall(tool=self.tool, fixed=fixed, open=None if names is None else names - held)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """An area in which a link may act: tools (None: all), zones (empty: all), until `expires_ms` (None: no end)."""
+    """An area in which a link may act: tools (None: all), zones (empty: all), until `expires_ms` (None: no end), and of
+    these only `calls` (None: all)."""
 
     tools: frozenset[str] | None = None
     zones: frozenset[str] = frozenset()
     expires_ms: int | None = None
+    calls: tuple[PlannedCall, ...] | None = None
+
+    @property
+    def reachable(self) -> frozenset[str] | None:
+        """The tools that are left over, also by the calls; None for all."""
+        if self.calls is None:
+            return self.tools
+        planned = frozenset(call.tool for call in self.calls)
+        return planned if self.tools is None else planned & self.tools
 
     def narrowed(self, other: Grant) -> Grant:
         """The intersection of both. INVARIANT: it permits nothing that either of them does not permit."""
@@ -78,7 +125,45 @@ class Grant:
         if self.zones and other.zones and not zones:
             tools = frozenset()
         ends = [end for end in (self.expires_ms, other.expires_ms) if end is not None]
-        return Grant(tools=tools, zones=zones, expires_ms=min(ends) if ends else None)
+        calls = other.calls if self.calls is None else self.calls if other.calls is None else _meet(self, other)
+        return Grant(tools=tools, zones=zones, expires_ms=min(ends) if ends else None, calls=calls)
+
+    def widened(self, other: Grant) -> Grant:
+        """All that either of them permits, and what both bounds together let through besides: a tool of the one in a
+        zone of the other. A field that `other` does not name (no tools, no zones, no end) stays as it is.
+
+        Made for scopes without planned calls."""
+        ends = (self.expires_ms, other.expires_ms)
+        return Grant(
+            tools=self.tools if self.tools is None or other.tools is None else self.tools | other.tools,
+            zones=self.zones | other.zones if self.zones and other.zones else self.zones,
+            expires_ms=self.expires_ms if None in ends else max(end for end in ends if end is not None),
+            calls=self.calls,
+        )
+
+    def within(self, other: Grant) -> bool:
+        """Whether this one claims nothing that `other` does not hold."""
+        return (
+            (other.tools is None or (self.tools is not None and self.tools <= other.tools))
+            and (not other.zones or (bool(self.zones) and self.zones <= other.zones))
+            and (other.expires_ms is None or (self.expires_ms is not None and self.expires_ms <= other.expires_ms))
+            and (other.calls is None or (self.calls is not None and _covered(self.calls, other.calls)))
+        )
+
+
+def _covered(calls: Iterable[PlannedCall], others: Collection[PlannedCall]) -> bool:
+    return all(any(call.within(other) for other in others) for call in calls)
+
+
+def _meet(mine: Grant, other: Grant) -> tuple[PlannedCall, ...]:
+    """The calls in both, none of them within another one, in an order of their own."""
+    met = {both for one in mine.calls or () for two in other.calls or () if (both := one.narrowed(two)) is not None}
+    widest = [call for call in met if not any(call != wider and call.within(wider) for wider in met)]
+    return tuple(sorted(widest, key=_order))
+
+
+def _order(call: PlannedCall) -> tuple[object, ...]:
+    return call.tool, sorted(call.fixed), call.open is None, sorted(call.open or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

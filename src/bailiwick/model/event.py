@@ -24,10 +24,13 @@ class EventKind(StrEnum):
     LOG_OPENED = "log.opened"
     LOG_RECOVERED = "log.recovered"
     POLICY_ACTIVATED = "policy.activated"
+    POLICY_REFUSED = "policy.refused"
     SESSION_OPENED = "session.opened"
     SESSION_CLOSED = "session.closed"
     CONTENT_INGESTED = "content.ingested"
     DELEGATION_GRANTED = "delegation.granted"
+    TASK_NARROWED = "task.narrowed"
+    TASK_WIDENED = "task.widened"
     DECISION = "decision"
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_GRANTED = "approval.granted"
@@ -38,6 +41,10 @@ class EventKind(StrEnum):
     ACTION_CANCELLED = "action.cancelled"
     ACTION_EXPIRED = "action.expired"
     ACTION_RECONCILED = "action.reconciled"
+    ADMIN_DECIDED = "admin.decided"
+    SWITCH_SUSPENDED = "switch.suspended"
+    SWITCH_RESUMED = "switch.resumed"
+    SWITCH_REFUSED = "switch.refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 __all__ = ["Chain", "EntityKind", "EntityRef", "SessionKey"]
 
+_KEY_PARTS = 6
+
 
 class EntityKind(StrEnum):
     """The Cedar entity types that bailiwick generates; the value is the Cedar type name."""
@@ -90,5 +92,53 @@ class SessionKey:
     @property
     def id(self) -> str:
         """A stable text form, used as key in stores. Each part follows its length, so no two keys read alike."""
-        parts = (self.tenant, self.env, self.root.kind.value, self.root.id, self.agent, self.conversation)
-        return "|".join(f"{len(part)}:{part}" for part in parts)
+        return f"{self.of_root}{len(self.agent)}:{self.agent}|{len(self.conversation)}:{self.conversation}"
+
+    @property
+    def of_root(self) -> str:
+        """What the ids of all sessions of this root begin with."""
+        parts = (self.tenant, self.env, self.root.kind.value, self.root.id)
+        return "".join(f"{len(part)}:{part}|" for part in parts)
+
+    @classmethod
+    def read(cls, text: str) -> SessionKey | None:
+        """The key whose `id` is `text`; None if there is none."""
+        parts: list[str] = []
+        rest = text
+        while rest:
+            size, _, rest = rest.partition(":")
+            if not size.isdecimal():
+                return None
+            parts.append(rest[: int(size)])
+            rest = rest[int(size) :].removeprefix("|")
+        if len(parts) != 6 or parts[2] not in (EntityKind.USER, EntityKind.SERVICE):
+            return None
+        tenant, env, kind, name, agent, conversation = parts
+        root = EntityRef(kind=EntityKind(kind), id=name)
+        key = cls(tenant=tenant, env=env, root=root, agent=agent, conversation=conversation)
+        return key if key.id == text else None
+
+    @classmethod
+    def parse(cls, text: str) -> SessionKey | None:
+        """The key whose `id` is `text`; None if there is none."""
+        parts: list[str] = []
+        at = 0
+        while at < len(text) or len(parts) < _KEY_PARTS:
+            length, colon, _ = text[at : at + 20].partition(":")
+            if not colon or not (length.isascii() and length.isdigit()):
+                return None
+            begin = at + len(length) + 1
+            end = begin + int(length)
+            parts.append(text[begin:end])
+            at = end + 1
+        if len(parts) != _KEY_PARTS or parts[2] not in set(EntityKind):
+            return None
+        tenant, env, kind, root, agent, conversation = parts
+        root_ref = EntityRef(kind=EntityKind(kind), id=root)
+        key = cls(tenant=tenant, env=env, root=root_ref, agent=agent, conversation=conversation)
+        return key if key.id == text else None
+
+    def delegated_from(self, other: SessionKey) -> bool:
+        """Whether this session was handed on from `other`, directly or further."""
+        own, above = (self.tenant, self.env, self.root), (other.tenant, other.env, other.root)
+        return own == above and self.conversation == other.conversation and self.agent.startswith(f"{other.agent}/")

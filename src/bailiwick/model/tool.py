@@ -19,6 +19,7 @@ __all__ = [
     "HIGH_IMPACT",
     "INTERFACES",
     "INTERFACE_NAMES",
+    "WIDEN_TOOL",
     "ArgSpec",
     "Catalog",
     "Durability",
@@ -122,6 +123,9 @@ INTERFACE_NAMES: Mapping[Effect, str] = {
 
 DELEGATE_TOOL = "agent.delegate"
 """The built-in action of handing work to another agent; its resource is the other Agent."""
+
+WIDEN_TOOL = "task.widen"
+"""The built-in action of giving a running task more than it has; its resource is `tasks/<task>`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from bailiwick.model.administration import ADMIN_GROUP, AdminAction
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import EntityKind
 from bailiwick.model.tool import Catalog
+from bailiwick.policy.build import build_world
 from bailiwick.policy.bundle import Vocabulary
-from bailiwick.policy.world import ActionDecl, Attr, Bool, Long, Ref, StrSet, Struct, World, build_world
+from bailiwick.policy.world import ActionDecl, Attr, Bool, Long, Ref, StrSet, Struct, World
 
 __all__ = ["ADMINISTRATION_FOLDER", "build_admin_world"]
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cedarpy
 import orjson
 
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
+from bailiwick.policy.slices import Parents, Row
 from bailiwick.policy.world import NO_END
 
-__all__ = ["EntityJson", "Subject", "Uid", "agent_entities", "build_person", "build_subject", "uid"]
+__all__ = ["EntityJson", "Seat", "Subject", "Uid", "agent_entities", "build_person", "build_subject", "link_entities", "uid"]
 
 Uid = dict[str, str]
 """`{"type": …, "id": …}`: the only form in which ids reach Cedar."""
@@ -25,12 +27,21 @@ Uid = dict[str, str]
 EntityJson = dict[str, object]
 
 
+class Seat(NamedTuple):
+    """A subject before one tool: its entities and the tool's zones as Cedar takes them, what each of these is in, and
+    the tool's rules that one of its links can meet."""
+
+    handle: cedarpy.Entities
+    lineage: Parents
+    rows: tuple[Row, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subject:
     """On whose behalf calls of a session are decided, as Cedar needs it; opaque to other rooms.
 
     Made by `PolicyEngine.subject` and valid for that engine only (`engine` is its token). `problems` denies everything.
-    `handles` keeps one parsed entity handle for each tool that the session used."""
+    `seats` keeps what was prepared for each tool that the session used."""
 
     links: tuple[EntityRef, ...]
     engine: object
@@ -39,7 +50,7 @@ class Subject:
     entities: tuple[EntityJson, ...]
     principals: tuple[Uid, ...]
     context: Mapping[str, object]
-    handles: dict[str, cedarpy.Entities] = field(default_factory=dict)
+    seats: dict[str, Seat] = field(default_factory=dict)
 
 
 def uid(ref: EntityRef) -> Uid:
@@ -48,7 +59,15 @@ def uid(ref: EntityRef) -> Uid:
 
 
 def build_subject(
-    directory: Directory, *, engine: object, chain: Chain, task: str, purpose: str, expires_ms: int | None
+    directory: Directory,
+    *,
+    engine: object,
+    chain: Chain,
+    task: str,
+    purpose: str,
+    expires_ms: int | None,
+    tools: frozenset[str] | None = None,
+    zones: frozenset[str] = frozenset(),
 ) -> Subject:
     """The subject of one session. Ids that the directory does not know become `problems`."""
     made = _Made(directory=directory)
@@ -56,7 +75,8 @@ def build_subject(
         made.link(link)
     task_ref = EntityRef(kind=EntityKind.TASK, id=task)
     ends = NO_END if expires_ms is None else expires_ms
-    made.add(task_ref, {"purpose": purpose, "expires": ends}, ())
+    scope = {"limited": tools is not None or bool(zones), "tools": sorted(tools or ()), "zones": sorted(zones)}
+    made.add(task_ref, {"purpose": purpose, "expires": ends, **scope}, ())
     root = "user" if chain.root.kind is EntityKind.USER else "service"
     # Ids in context are written without Cedar's `__entity` escape: only the schema makes entities of them.
     ids = {root: uid(chain.root), "agent": uid(chain.actor), "task": uid(task_ref)}
@@ -94,6 +114,13 @@ def build_person(directory: Directory, *, engine: object, user: str) -> Subject:
 def _encoded(ids: Mapping[str, Uid]) -> dict[str, object]:
     """Encoded once, since they stand in the context of every call."""
     return {name: orjson.Fragment(orjson.dumps(each)) for name, each in ids.items()}
+
+
+def link_entities(directory: Directory, ref: EntityRef) -> list[EntityJson]:
+    """`ref` with all that it is in, as a link of a chain; nothing if the directory does not know it."""
+    made = _Made(directory=directory)
+    made.link(ref)
+    return made.entities
 
 
 def agent_entities(

@@ -25,7 +25,9 @@ from bailiwick.action.approvals import Approval, ApprovalStatus, is_step
 from bailiwick.action.ports import InDoubt, Resolution, effect_scope
 from bailiwick.errors import CanonicalError, StoreError
 from bailiwick.flow.records import LedgerRow, RowKind
+from bailiwick.identity.chain_link import grant_of, written_grant
 from bailiwick.identity.ports import StoredSession
+from bailiwick.identity.scope import ScopeChange
 from bailiwick.model.canonical import canonical, parse
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
 from bailiwick.model.tool import Idempotency
@@ -133,7 +135,7 @@ class SqliteState:
                     " WHERE task <> excluded.task OR purpose <> excluded.purpose",
                     (key.tenant, key.env, key.id, links, task, purpose, now_ms),
                 )
-                connection.execute("INSERT OR IGNORE INTO session_tasks VALUES (?, ?, ?)", (key.id, task, now_ms))
+                connection.execute("INSERT OR IGNORE INTO session_tasks VALUES (?, ?, ?, NULL)", (key.id, task, now_ms))
                 stored = self._session(connection, key)
         if stored is None or stored.chain != chain:
             raise damaged(self._path, f"session {key.id}", "it is stored with another chain")
@@ -143,16 +145,58 @@ class SqliteState:
         with self._use() as connection:
             return self._session(connection, key)
 
+    def version(self, key: SessionKey) -> int:
+        with self._use() as connection:
+            row = connection.execute(
+                "SELECT version FROM sessions WHERE tenant = ? AND env = ? AND id = ?", (key.tenant, key.env, key.id)
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def scope(self, key: SessionKey, task: str) -> ScopeChange | None:
+        with self._use() as connection:
+            row = connection.execute(
+                "SELECT change FROM session_tasks WHERE session = ? AND task = ?", (key.id, task)
+            ).fetchone()
+        return self._change(key, row[0]) if row else None
+
+    def change_scope(self, key: SessionKey, task: str, change: ScopeChange, *, version: int) -> bool:
+        body = canonical([written_grant(change.base), written_grant(change.grant)])
+        with self._use(durable=True, transaction=True) as connection:
+            done = connection.execute(
+                "UPDATE sessions SET version = version + 1 WHERE tenant = ? AND env = ? AND id = ? AND version = ?",
+                (key.tenant, key.env, key.id, version),
+            ).rowcount
+            if done:
+                connection.execute(
+                    "UPDATE session_tasks SET change = ? WHERE session = ? AND task = ?", (body, key.id, task)
+                )
+        return bool(done)
+
+    def delegated(self, key: SessionKey) -> tuple[StoredSession, ...]:
+        found: list[StoredSession] = []
+        with self._use() as connection:
+            ids = connection.execute(
+                "SELECT id FROM sessions WHERE tenant = ? AND env = ? AND id > ? AND id < ?",
+                (key.tenant, key.env, key.of_root, key.of_root + chr(0x10FFFF)),
+            ).fetchall()
+            for (stored_id,) in ids:
+                below = SessionKey.parse(stored_id)
+                if below is not None and below.delegated_from(key):
+                    session = self._session(connection, below)
+                    if session is not None:
+                        found.append(session)
+        return tuple(found)
+
     def _session(self, connection: sqlite3.Connection, key: SessionKey) -> StoredSession | None:
         row = connection.execute(
-            "SELECT chain, s.task, purpose, created_ms, version, started_ms FROM sessions s"
+            "SELECT chain, s.task, purpose, created_ms, version, started_ms, change FROM sessions s"
             " LEFT JOIN session_tasks t ON t.session = s.id AND t.task = s.task"
             " WHERE tenant = ? AND env = ? AND id = ?",
             (key.tenant, key.env, key.id),
         ).fetchone()
         if row is None:
             return None
-        links, task, purpose, created_ms, version, started_ms = row
+        links, task, purpose, created_ms, version, started_ms, change = row
         try:
             pairs: Any = parse(links.encode("utf-8"))
             chain = Chain(links=tuple(EntityRef(kind=EntityKind(kind), id=name) for kind, name in pairs))
@@ -168,7 +212,30 @@ class SqliteState:
             created_ms=created_ms,
             task_started_ms=started_ms,
             version=version,
+            change=self._change(key, change),
         )
+
+    def _change(self, key: SessionKey, body: bytes | None) -> ScopeChange | None:
+        if body is None:
+            return None
+        try:
+            written = parse(body)
+        except CanonicalError as error:
+            raise damaged(self._path, f"the scope of session {key.id}", str(error)) from error
+        grants = [grant_of(each) for each in written] if isinstance(written, list) else []
+        if len(grants) != 2 or grants[0] is None or grants[1] is None:
+            raise damaged(self._path, f"the scope of session {key.id}", "it does not read")
+        return ScopeChange(base=grants[0], grant=grants[1])
+
+    def sessions_of(self, tenant: str, env: str, conversation: str) -> tuple[SessionKey, ...]:
+        with self._use() as connection:
+            rows = connection.execute(
+                "SELECT id FROM sessions WHERE tenant = ?1 AND env = ?2 AND substr(id, -length(?3)) = ?3 ORDER BY id",
+                (tenant, env, f"|{len(conversation)}:{conversation}"),
+            ).fetchall()
+        # Another conversation's id may end in the same letters.
+        keys = (SessionKey.read(row[0]) for row in rows)
+        return tuple(key for key in keys if key is not None and key.conversation == conversation)
 
     # --- InFlightStore
 

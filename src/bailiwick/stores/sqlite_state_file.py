@@ -19,7 +19,7 @@ from bailiwick.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "StateFile", "damaged"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE state_version (version INTEGER NOT NULL) STRICT;
@@ -37,7 +37,7 @@ CREATE TABLE sessions (
     PRIMARY KEY (tenant, env, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE session_tasks (
-    session TEXT NOT NULL, task TEXT NOT NULL, started_ms INTEGER NOT NULL,
+    session TEXT NOT NULL, task TEXT NOT NULL, started_ms INTEGER NOT NULL, change BLOB,
     PRIMARY KEY (session, task)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE in_flight (
@@ -55,6 +55,25 @@ CREATE TABLE suspensions (
     at_ms INTEGER NOT NULL, reason TEXT NOT NULL, event TEXT NOT NULL,
     PRIMARY KEY (tenant, env, kind, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE nonces (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, nonce TEXT NOT NULL, expires_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, env, nonce)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX nonces_by_end ON nonces (tenant, env, expires_ms);
+CREATE TABLE nonces_forgotten (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, until_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, env)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE revocations (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, id TEXT NOT NULL, at_ms INTEGER NOT NULL, event TEXT NOT NULL,
+    PRIMARY KEY (tenant, env, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bundles (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, sequence INTEGER NOT NULL, digest TEXT NOT NULL, author TEXT NOT NULL,
+    signers TEXT NOT NULL, by TEXT NOT NULL, at_ms INTEGER NOT NULL, mode TEXT NOT NULL, tests TEXT NOT NULL,
+    note TEXT NOT NULL, event TEXT NOT NULL, log_id TEXT NOT NULL, pending INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (tenant, env, sequence)
+) STRICT;
 CREATE TABLE ledger (
     session TEXT NOT NULL, ord INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (session, ord)

@@ -1,0 +1,242 @@
+"""What a task may do changes while its session runs: less at will, more by leave of a person, for every process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bailiwick import ApprovalPending, Denied, Guard, Session
+from bailiwick.errors import UsageError
+from bailiwick.identity.scope import ScopeChange, narrowed, restored
+from bailiwick.model.call import Authority, Grant
+from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
+from tests.worlds import FILES, Clock, approve, asked, edit, kinds, make_world, opened, with_ports
+
+WIDENING = """
+@id("desk-widens")
+permit (principal, action == Action::"task.widen", resource);
+
+@id("more-needs-a-lead") @gate("approval") @approvers("Group::leads")
+@reason("A lead decides what a task may do beyond its own.")
+forbid (principal, action == Action::"task.widen", resource)
+when { !context.args.tools.contains("put.nobody") }
+unless { context.approved.contains("more-needs-a-lead") };
+"""
+
+
+def world(folder: Path) -> Path:
+    return make_world(folder, policies_desk_cedar=FILES["policies/desk.cedar"] + WIDENING)
+
+
+def may(session: Session, tool: str) -> bool:
+    return session.check(tool, {"id": "5"}).allowed
+
+
+def code(session: Session, tool: str) -> str:
+    return session.check(tool, {"id": "5"}).reasons[0].code
+
+
+def test_narrowing_needs_nobody_holds_at_once_and_survives_a_restart(tmp_path: Path) -> None:
+    folder = world(tmp_path)
+    with opened(folder) as session:
+        assert may(session, "fact.read")
+        session.narrow(tools=["page.read"])
+        assert may(session, "page.read")
+        assert code(session, "fact.read") == "tool-not-granted"
+    with opened(folder) as session:
+        assert may(session, "page.read")
+        assert code(session, "fact.read") == "tool-not-granted"
+    with opened(folder, conversation="another") as session:
+        assert may(session, "fact.read")
+    assert "task.narrowed" in kinds(folder)
+
+
+def test_another_process_narrows_and_the_next_decision_knows(tmp_path: Path) -> None:
+    folder = world(tmp_path)
+    code_text = (
+        "import sys; from tests.worlds import opened; from pathlib import Path\n"
+        "with opened(Path(sys.argv[1])) as session: session.narrow(zones=['pages'])"
+    )
+    with opened(folder) as session:
+        assert may(session, "fact.read")
+        subprocess.run([sys.executable, "-c", code_text, str(folder)], check=True, timeout=60)
+        assert code(session, "fact.read") == "zone-not-granted"
+        assert may(session, "page.read")
+
+
+def test_what_is_narrowed_is_narrowed_in_delegated_sessions_too(tmp_path: Path) -> None:
+    with opened(world(tmp_path)) as session:
+        child = session.delegate("helper")
+        grandchild_of_nobody = session.delegate("scout")
+        assert may(child, "fact.read")
+        session.narrow(tools=["page.read", "agent.delegate"])
+        assert code(child, "fact.read") == "tool-not-granted"
+        assert may(child, "page.read")
+        assert may(grandchild_of_nobody, "page.read")
+        assert not may(session.delegate("helper"), "fact.read")
+
+
+def test_time_is_narrowed_too(tmp_path: Path) -> None:
+    with Guard.open(world(tmp_path)) as guard:
+        clock = Clock(guard.engine.ports.clock())
+        with_ports(guard, clock=clock)
+        with guard.session(user="alice", agent="desk-bot", task="Work") as session:
+            session.narrow(ttl_ms=1000)
+            assert may(session, "fact.read")
+            clock.forward(ms=1000)
+            assert code(session, "fact.read") == "task-expired"
+
+
+def test_widening_takes_an_approval_of_exactly_that(tmp_path: Path) -> None:
+    folder = world(tmp_path)
+    with opened(folder, task="read-pages") as session:
+        assert code(session, "fact.read") == "tool-not-granted"
+        with pytest.raises(ApprovalPending):
+            session.widen(tools=["fact.read"], zones=["pages"])
+        assert code(session, "fact.read") == "tool-not-granted"
+        assert approve(session, asked(session)[0], by="alice").code  # nobody widens their own
+        assert approve(session, asked(session)[0], by="bob").code == ""
+        with pytest.raises(ApprovalPending):
+            session.widen(tools=["fact.read", "put.safe"], zones=["pages"])
+        session.widen(tools=["fact.read"], zones=["pages"])
+        # `fact.read` lies in no zone, and the task is still bound to one.
+        assert code(session, "fact.read") == "zone-not-granted"
+        assert code(session, "put.safe") == "tool-not-granted"
+        assert may(session, "page.read")
+        with pytest.raises(ApprovalPending):
+            session.widen(tools=["fact.read"], zones=["pages"])  # an approval is for one widening
+    assert "task.widened" in kinds(folder)
+
+
+def widen_tools(session: Session, *tools: str) -> None:
+    with pytest.raises(ApprovalPending):
+        session.widen(tools=tools)
+    assert approve(session, asked(session)[-1], by="bob").code == ""
+    session.widen(tools=tools)
+
+
+def unzoned(folder: Path) -> Path:
+    edit(world(folder), "directory.toml", 'zones   = ["pages"]\n', "")
+    return folder
+
+
+def test_what_was_widened_stays_over_a_restart_and_is_gone_where_the_task_changed(tmp_path: Path) -> None:
+    folder = unzoned(tmp_path)
+    with opened(folder, task="read-pages") as session:
+        widen_tools(session, "fact.read")
+        assert may(session, "fact.read")
+        assert may(session, "page.read")
+    with opened(folder, task="read-pages") as session:
+        assert may(session, "fact.read")
+    edit(folder, "directory.toml", '"page.read", "agent.delegate"', '"page.read", "put.safe", "agent.delegate"')
+    with opened(folder, task="read-pages") as session:
+        assert code(session, "fact.read") == "tool-not-granted"
+        assert may(session, "page.read")
+        assert code(session, "put.safe") == "tool-not-granted"  # nor does it get more than it had
+
+
+def test_a_narrowing_after_a_widening_holds(tmp_path: Path) -> None:
+    folder = unzoned(tmp_path)
+    with opened(folder, task="read-pages") as session:
+        widen_tools(session, "fact.read", "put.safe")
+        session.narrow(tools=["fact.read"])
+        for again in (False, True):
+            with opened(folder, task="read-pages") as other:
+                assert may(other, "fact.read"), again
+                assert code(other, "page.read") == "tool-not-granted"
+                assert code(other, "put.safe") == "tool-not-granted"
+
+
+def test_a_rule_that_lets_a_task_widen_itself_gives_nothing(tmp_path: Path) -> None:
+    folder = unzoned(tmp_path)
+    with opened(folder, task="read-pages") as session:
+        with pytest.raises(Denied) as denied:
+            session.widen(tools=["put.nobody"])
+        assert denied.value.decision.reasons[0].code == "widen-without-approval"
+        assert code(session, "put.nobody") == "tool-not-granted"
+
+
+def test_a_delegated_session_cannot_widen_itself(tmp_path: Path) -> None:
+    with opened(world(tmp_path)) as session:
+        child = session.delegate("helper", tools=["page.read"])
+        with pytest.raises(Denied) as denied:
+            child.widen(tools=["fact.read"])
+        assert denied.value.decision.reasons[0].code == "widen-delegated"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.narrow(),
+        lambda s: s.narrow(tools="page.read"),
+        lambda s: s.narrow(zones=[]),
+        lambda s: s.narrow(ttl_ms=0),
+    ],
+)
+def test_a_narrowing_that_says_nothing_is_refused(change: Callable[[Session], None], tmp_path: Path) -> None:
+    with opened(world(tmp_path)) as session:
+        with pytest.raises(UsageError):
+            change(session)
+        assert may(session, "fact.read")
+
+
+def test_a_session_of_a_task_that_left_the_directory_can_do_nothing(tmp_path: Path) -> None:
+    folder = unzoned(tmp_path)
+    with opened(folder, task="read-pages") as session:
+        assert may(session, "page.read")
+        edit(folder, "directory.toml", "[tasks.read-pages]", "[tasks.read-books]")
+        with Guard.open(folder) as guard:
+            with_ports(session, holding=guard.engine.ports.holding)
+            assert code(session, "page.read") == "tool-not-granted"
+
+
+TOOLS = ("a.a", "b.b", "c.c")
+ZONES = ("x", "y")
+grants = st.builds(
+    Grant,
+    tools=st.none() | st.frozensets(st.sampled_from(TOOLS)),
+    zones=st.frozensets(st.sampled_from(ZONES)),
+    expires_ms=st.none() | st.integers(0, 3),
+)
+
+
+def reach(grant: Grant) -> set[tuple[str, str, int]]:
+    """Every tool, zone ("" for none) and moment that a grant lets through."""
+    return {
+        (tool, zone, now)
+        for tool in TOOLS
+        if grant.tools is None or tool in grant.tools
+        for zone in (*ZONES, "")
+        if not grant.zones or zone in grant.zones
+        for now in range(5)
+        if grant.expires_ms is None or now < grant.expires_ms
+    }
+
+
+@given(grants, grants)
+def test_widened_holds_both_fields_and_never_less(mine: Grant, other: Grant) -> None:
+    assert reach(mine) <= reach(mine.widened(other))
+    both = mine.widened(other)
+    assert both.tools is None or both.tools == (mine.tools or frozenset()) | (other.tools or frozenset())
+    if mine.expires_ms is not None and other.expires_ms is None:
+        assert both.expires_ms == mine.expires_ms  # no end is never asked for by leaving it out
+
+
+@given(grants, grants, grants)
+def test_promise_3_restoring_never_gives_more_than_the_task_or_what_it_was_changed_to(
+    base: Grant, then: Grant, changed: Grant
+) -> None:
+    root = EntityRef(kind=EntityKind.USER, id="alice")
+    chain = Chain(links=(root, EntityRef(kind=EntityKind.AGENT, id="a")))
+    key = SessionKey(tenant="t", env="e", root=root, agent="a", conversation="c")
+    authority = Authority(key=key, chain=chain, task="t", purpose="p", grant=base, steps=(base,))
+    back = restored(authority, ScopeChange(base=then, grant=changed))
+    assert reach(back.grant) <= reach(changed)
+    assert back.grant == changed or reach(back.grant) <= reach(base)
+    assert reach(narrowed(authority, changed).grant) <= reach(base) & reach(changed)
