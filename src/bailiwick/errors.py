@@ -12,6 +12,7 @@ it can do (`.hint`). Denial inside the guard is a value (`bailiwick.model.decisi
     │   └── LogUnavailable      the audit log cannot take a record: effects are denied
     ├── DidNotRun               for tools to raise: nothing happened, so the call may be made again
     ├── CanonicalError          a value has no canonical encoding
+    ├── BundleError             a file is no bundle, or there can be none of these files
     └── Refused                 a governed call did not run
         ├── Denied
         ├── ApprovalPending
@@ -21,6 +22,7 @@ it can do (`.hint`). Denial inside the guard is a value (`bailiwick.model.decisi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,15 +33,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ApprovalPending",
     "BailiwickError",
+    "BundleError",
     "CanonicalError",
     "Denied",
     "DidNotRun",
+    "FactUnavailable",
     "Finding",
     "LogUnavailable",
     "MissingExtra",
     "OutcomeUnrecorded",
     "ProjectError",
     "Refused",
+    "Severity",
     "StoreError",
     "UsageError",
     "Where",
@@ -57,6 +62,19 @@ class Where:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
+class Severity(StrEnum):
+    """How grave a finding is. The values are also the levels of SARIF."""
+
+    ERROR = "error"
+    """It keeps the project from loading."""
+
+    WARNING = "warning"
+    """It loads, and is hardly what its author meant."""
+
+    NOTE = "note"
+    """It loads, and may well be meant."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is wrong (or doubtful) in a project folder. `rule` is a stable kebab-case id."""
@@ -65,7 +83,7 @@ class Finding:
     message: str
     where: Where
     hint: str = ""
-    warning: bool = False
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message} [{self.rule}]"
@@ -78,6 +96,9 @@ class BailiwickError(Exception):
         super().__init__(message)
         self.hint = hint
         self.where = where
+        if hint and hint not in message:
+            # What a developer sees in a traceback; `str(error)` stays one sentence, which the model may read.
+            self.add_note(f"what to do: {hint}")
 
 
 class ProjectError(BailiwickError):
@@ -120,6 +141,14 @@ class CanonicalError(BailiwickError):
 class DidNotRun(BailiwickError):
     """For tools to raise: the call had no effect, so making it again does no harm. Without it, an exception of a tool
     with `idempotency = "none"` leaves the call in doubt."""
+
+
+class BundleError(BailiwickError):
+    """A file is no bundle, or there can be no bundle of these files."""
+
+
+class FactUnavailable(BailiwickError):
+    """A fact that a rule reads could not be had: no provider, too slow, failed, or of the wrong type."""
 
 
 class Refused(BailiwickError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ __all__ = [
     "Gate",
     "GateKind",
     "LinkVerdict",
+    "Observed",
     "Origin",
     "Outcome",
     "Plane",
@@ -138,10 +139,29 @@ class FlowFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What would have become of a call if the rules that are only observed were enforced. `rules` are those that would
+    have decided; none where no rule permits the call."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    rules: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """In capitals, since it has to be seen."""
+        return "WOULD DENY" if self.outcome is Outcome.DENY else "WOULD ASK"
+
+    def told(self) -> str:
+        """What would have been, in one line."""
+        return f"{self.word}: {self.reasons[0].message}" if self.reasons else self.word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer to one call. `reasons` is never empty. `digest` is the action digest, empty where the call did not
     even parse. `gates` are those that approval would lift; `approved` those that it did lift, each with its approval's
-    id."""
+    id. `observed` is set where rules that are only observed would have decided otherwise."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...]
@@ -152,6 +172,7 @@ class Decision:
     gates: tuple[Gate, ...] = ()
     approved: Mapping[str, str] | None = None
     durability: Durability = Durability.SYNC
+    observed: Observed | None = None
 
     @property
     def allowed(self) -> bool:
@@ -163,13 +184,16 @@ class Decision:
         reasons = self.reasons if self.outcome is Outcome.NEEDS_APPROVAL else self.reasons[:1]
         return " ".join(f"{reason.message}{_hint(reason)}" for reason in reasons)
 
-    def explain(self) -> str:
+    def explain(self, beneath: Mapping[tuple[EntityRef, EntityRef], Sequence[str]] | None = None) -> str:
         """Everything that decided, for a person: the reasons, then each link of the chain with its policies, then what
-        the flow plane found."""
+        the flow plane found. `beneath` are lines to put under a link and resource: what its rules read."""
         lines = [f"{self.tool}: {self.outcome.value}"]
         lines.extend(f"  {item.plane.value}/{item.code}: {item.message}{_hint(item)}" for item in self.reasons)
+        if self.observed is not None:
+            lines.extend(_observed_lines(self.observed))
         if self.verdict is not None:
-            lines.extend(_link_line(link) for link in self.verdict.links)
+            for link in self.verdict.links:
+                lines += [_link_line(link), *(beneath or {}).get((link.link, link.resource), ())]
         for gate in self.gates:
             approvers = ", ".join(f"{ref.kind.value} {ref.id}" for ref in gate.approvers) or "the user"
             lines.append(f"  gate {gate.id}: {gate.kind.value} by {gate.quorum} of {approvers}")
@@ -182,6 +206,11 @@ class Decision:
 
 def _hint(reason: Reason) -> str:
     return f" {reason.hint}" if reason.hint else ""
+
+
+def _observed_lines(observed: Observed) -> list[str]:
+    lines = [f"  {observed.word} if its rules were enforced:"]
+    return lines + [f"    {item.plane.value}/{item.code}: {item.message}" for item in observed.reasons]
 
 
 def _link_line(link: LinkVerdict) -> str:
