@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import click
 
+from bailiwick.cli.policy_bundle import BUNDLE_VERBS
+from bailiwick.cli.policy_prove import diff, prove
+from bailiwick.cli.policy_test import test
+
 __all__ = ["policy"]
 
 
 @click.group()
 def policy() -> None:
     """Test, compare, prove and bundle the rules of a project."""
+
+
+policy.add_command(test)
+policy.add_command(diff)
+policy.add_command(prove)
+for verb in BUNDLE_VERBS:
+    policy.add_command(verb)

@@ -1,0 +1,218 @@
+"""A call rehearsed: decided as `guard.preview` does it, also for agents that were delegated to and sessions that have
+seen something; and decided again under other rules, without going through the planes anew.
+
+Backs policy tests: identity, catalog, parsing and flow do not depend on the rules, so a mutant of the rules is put the
+very request that the rules were put. Pure; nothing is recorded and nobody is asked. DESIGN §2, §4 *tests*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bailiwick.action.parse import parse_call
+from bailiwick.flow.ledger import ContentOrigin, Ledger, Seen
+from bailiwick.guard.decide import NO_FACTS, Judged, deny, judge, judge_action, rejudge
+from bailiwick.guard.delegation import DelegationRequest, delegation_action
+from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, authority_of
+from bailiwick.guard.planes import Planes
+from bailiwick.guard.state import SessionState, subject_of
+from bailiwick.identity.authority import delegate
+from bailiwick.model.call import Authority, Call
+from bailiwick.model.circumstances import Circumstances, Evidence, FactReading
+from bailiwick.model.decision import Decision, Outcome, Reason
+from bailiwick.model.tool import DELEGATE_TOOL
+from bailiwick.policy import Subject
+
+__all__ = ["OtherRules", "Past", "Rehearsal", "Rehearsed", "Step", "rehearse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A call that ran before, and what it returned. It is not judged; the session has seen its result."""
+
+    call: Call
+    value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What is to be decided. The user says `prompts` to the first agent, which hands the work on by `delegations`, one
+    after the other; `results` and `unknown` (texts that nobody vouches for) are what the acting agent has seen."""
+
+    request: OpenRequest
+    call: Call
+    delegations: tuple[DelegationRequest, ...] = ()
+    prompts: tuple[str, ...] = ()
+    results: tuple[Past, ...] = ()
+    unknown: tuple[str, ...] = ()
+    facts: Mapping[str, FactReading] = field(default_factory=lambda: NO_FACTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherRules:
+    """The planes with other rules. Subjects are made once for each authority: that is most of what a decision costs."""
+
+    planes: Planes
+    made: dict[tuple[Authority, Evidence], Subject] = field(default_factory=dict)
+
+    def subject(self, authority: Authority, around: Circumstances) -> Subject:
+        """On whose behalf a call under `authority` is decided here."""
+        key = authority, around.evidence
+        if key not in self.made:
+            self.made[key] = subject_of(self.planes.policy, authority, around)
+        return self.made[key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One decision: a delegation, or (the last one) the call. `authority` is whose it is; None where a session was not
+    even opened. `facts` are all that are known: a call is given those that the rules of its tool read."""
+
+    judged: Judged
+    authority: Authority | None = None
+    facts: Mapping[str, FactReading] = field(default_factory=lambda: NO_FACTS)
+
+    def under(self, rules: OtherRules, approved: frozenset[str] = frozenset()) -> Decision:
+        """The same question put to other rules, with some gates approved."""
+        asked = self.judged.request
+        if asked is None or self.authority is None:
+            return self.judged.decision  # refused before any rule was asked
+        around = replace(asked.around, facts=_read(rules.planes, asked.tool, self.facts))
+        subject = rules.subject(self.authority, around)
+        judged = replace(self.judged, request=replace(asked, subject=subject, around=around))
+        return rejudge(rules.planes, judged, approved).decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """Every step, whether or not the one before it was allowed: other rules may allow it."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def decision(self) -> Decision:
+        """What became of it: the first step that was not allowed, or else the call."""
+        return first_refused(tuple(step.judged.decision for step in self.steps))
+
+    @property
+    def taken(self) -> tuple[Step, ...]:
+        """The steps that were really decided on: up to the first one that was not allowed."""
+        for number, step in enumerate(self.steps, 1):
+            if not step.judged.decision.allowed:
+                return self.steps[:number]
+        return self.steps
+
+    def under(self, rules: OtherRules) -> Decision:
+        """What would become of it under other rules, everything else being the same."""
+        decision = None
+        for step in self.steps:
+            decision = step.under(rules)
+            if decision.outcome is not Outcome.ALLOW:
+                return decision
+        assert decision is not None
+        return decision
+
+
+def first_refused(decisions: tuple[Decision, ...]) -> Decision:
+    """The first decision that is not an allow, or else the last one."""
+    return next((decision for decision in decisions if not decision.allowed), decisions[-1])
+
+
+def rehearse(planes: Planes, what: Rehearsal, now_us: int) -> Rehearsed:
+    """The decision on `what.call`, with every step to it."""
+    now_ms = now_us // 1000
+    authority = authority_of(planes, what.request, now_ms)
+    if isinstance(authority, Reason):
+        return Rehearsed(steps=(Step(judged=Judged(decision=deny(OPEN_TOOL, authority))),))
+    around = Circumstances(evidence=what.request.evidence, environment=what.request.environment)
+    ledger = Ledger(top_sensitivity=planes.top_sensitivity, task=authority.purpose)
+    for number, prompt in enumerate(what.prompts):
+        seen = Seen(origin=ContentOrigin.PROMPT, source=ContentOrigin.PROMPT.value, value=prompt)
+        ledger.ingest(seen, content_id=f"prompt-{number}", event_id="")
+    session = _session(planes, authority, around, ledger, now_us)
+    steps: list[Step] = []
+    for number, request in enumerate(what.delegations):
+        step, child = _handed_on(planes, session, request, what, now_us)
+        steps.append(step)
+        if child is None:
+            return Rehearsed(steps=tuple(steps))
+        inherited = session.ledger.child(request.message, content_id=f"message-{number}", event_id="")
+        session = _session(planes, child, around, inherited, now_us)
+    _let_see(planes, session, what)
+    return Rehearsed(steps=(*steps, _called(planes, session, what, now_us)))
+
+
+def _session(planes: Planes, authority: Authority, around: Circumstances, ledger: Ledger, now_us: int) -> SessionState:
+    return SessionState(
+        authority=authority,
+        subject=subject_of(planes.policy, authority, around),
+        around=around,
+        ledger=ledger,
+        last_us=now_us,
+    )
+
+
+def _handed_on(
+    planes: Planes, session: SessionState, request: DelegationRequest, what: Rehearsal, now_us: int
+) -> tuple[Step, Authority | None]:
+    """The decision on a delegation, and what the other agent may do then; None where identity refuses it."""
+    child = delegate(
+        planes.directory,
+        session.authority,
+        to=request.to,
+        tools=request.tools,
+        zones=request.zones,
+        ttl_ms=request.ttl_ms,
+        now_ms=now_us // 1000,
+        conversation=session.authority.key.conversation,
+    )
+    if isinstance(child, Reason):
+        return Step(judged=Judged(decision=deny(DELEGATE_TOOL, child)), authority=session.authority), None
+    action = delegation_action(planes, session, request)
+    judged = judge_action(planes, session, action, now_us, _read(planes, DELEGATE_TOOL, what.facts))
+    return Step(judged=judged, authority=session.authority, facts=what.facts), child
+
+
+def _let_see(planes: Planes, session: SessionState, what: Rehearsal) -> None:
+    for number, past in enumerate(what.results):
+        action = parse_call(planes.catalog, past.call, org=planes.organisation)
+        if isinstance(action, Reason):
+            continue  # such a call cannot have run, so nothing was seen
+        flow = session.ledger.resolve(action, reads=planes.reads)
+        session.ledger.result(action.tool, action, flow, past.value, content_id=f"result-{number}", event_id="")
+    for number, text in enumerate(what.unknown):
+        seen = Seen(origin=ContentOrigin.UNKNOWN, source=ContentOrigin.UNKNOWN.value, value=text)
+        session.ledger.ingest(seen, content_id=f"unknown-{number}", event_id="")
+
+
+def _called(planes: Planes, session: SessionState, what: Rehearsal, now_us: int) -> Step:
+    request = _handover(what.call)
+    if request is not None:
+        return _handed_on(planes, session, request, what, now_us)[0]
+    spec = planes.catalog.find(what.call.tool)
+    facts = _read(planes, spec.name, what.facts) if spec else NO_FACTS
+    judged = judge(planes, session, what.call, now_us, facts)
+    return Step(judged=judged, authority=session.authority, facts=what.facts)
+
+
+def _read(planes: Planes, tool: str, facts: Mapping[str, FactReading]) -> Mapping[str, FactReading]:
+    """Those facts that the rules of `tool` read: in a running session no others are asked for."""
+    read = planes.policy.facts_read(tool)
+    return {name: reading for name, reading in facts.items() if name in read}
+
+
+def _handover(call: Call) -> DelegationRequest | None:
+    """The delegation that a call of `agent.delegate` is; None for any other call."""
+    args = call.args
+    to, message, ttl_ms = args.get("agent"), args.get("message", ""), args.get("ttl_ms")
+    if call.tool != DELEGATE_TOOL or not isinstance(to, str) or not isinstance(message, str):
+        return None
+    if ttl_ms is not None and type(ttl_ms) is not int:
+        return None
+    tools, zones = _names(args.get("tools")), _names(args.get("zones"))
+    return DelegationRequest(to=to, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message)
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list | tuple) else None

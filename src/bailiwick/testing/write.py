@@ -1,0 +1,75 @@
+"""A missing test as TOML that can be added at the end of its file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from enum import IntEnum
+
+from bailiwick.model.decision import Decision
+from bailiwick.testing.candidates import Candidate
+from bailiwick.testing.run import by_link, deciding
+
+__all__ = ["Shown", "case_toml"]
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+class Shown(IntEnum):
+    """What of a decision tells a mutant from the rules as they are, the plainest first."""
+
+    OUTCOME = 0
+    RULES = 1
+    LINKS = 2
+
+
+def case_toml(
+    candidate: Candidate, decision: Decision, *, shown: Collection[Shown], declared: set[tuple[str, str]]
+) -> str:
+    """A `[[case]]` that holds under the rules as they are, after what it needs that its file does not declare.
+
+    It states the outcome, and what else is in `shown`. `declared` are the parts that earlier texts brought along."""
+    asked = candidate.asked
+    lines = [
+        line
+        for section, name, values in _parts(candidate)
+        if (f"{candidate.file.path}/{section}", name) not in declared
+        for line in (f"[{section}.{_key(name)}]", *(f"{key} = {_value(value)}" for key, value in values.items()), "")
+    ]
+    declared.update((f"{candidate.file.path}/{section}", name) for section, name, _ in _parts(candidate))
+    lines += ["[[case]]", f"principal = {_value(asked.principal.name)}", f"call = {_value(asked.call.name)}"]
+    if asked.context.name:
+        lines.append(f"context = {_value(asked.context.name)}")
+    lines.append(f"outcome = {_value(decision.outcome.value)}")
+    if Shown.RULES in shown:
+        lines.append(f"policies = {_value(sorted(deciding(decision)))}")
+    if Shown.LINKS in shown:
+        lines.append(f"links = {_value({name: sorted(ids) for name, ids in by_link(decision).items()})}")
+    return "\n".join(lines) + "\n"
+
+
+def _parts(candidate: Candidate) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    """What the file lacks: section, name and values."""
+    who, call, context = candidate.asked.principal, candidate.asked.call, candidate.asked.context
+    if "principals" in candidate.new:
+        root = {"user": who.user} if who.user else {"service": who.service}
+        yield "principals", who.name, {**root, "agent": who.agent, "task": who.task}
+    if "calls" in candidate.new:
+        yield "calls", call.name, {"tool": call.call.tool, "args": call.call.args}
+    if "contexts" in candidate.new:
+        yield "contexts", context.name, {"unknown": list(context.unknown)}
+
+
+def _key(name: str) -> str:
+    return name if _BARE.match(name) else _value(name)
+
+
+def _value(value: object) -> str:
+    match value:
+        case Mapping():
+            return "{ " + ", ".join(f"{_key(str(key))} = {_value(item)}" for key, item in value.items()) + " }"
+        case list() | tuple():
+            return f"[{', '.join(map(_value, value))}]"
+        case _:
+            return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
