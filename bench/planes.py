@@ -52,7 +52,14 @@ def cases(desk: Desk, tool: str, arguments: Arguments) -> dict[str, Case]:
     )
 
     def identity() -> None:
-        check_authority(planes.directory, state.authority, tool=spec.name, zones=zones, now_ms=request.now_ms)
+        check_authority(
+            planes.directory,
+            state.authority,
+            tool=spec.name,
+            effects=spec.effects,
+            zones=zones,
+            now_ms=request.now_ms,
+        )
 
     def understand() -> None:
         parsed = parse_call(planes.catalog, call, org=planes.organisation)
@@ -81,6 +88,7 @@ def cases(desk: Desk, tool: str, arguments: Arguments) -> dict[str, Case]:
         "state: rows of other processes": timed(
             lambda: desk.guard.state.load(state.authority.key.id, state.ledger_ord)
         ),
+        "state: what is suspended, which bundle holds": timed(desk.guard.engine.ports.holding.now),
     }
 
 

@@ -13,9 +13,12 @@ __all__ = ["as_json", "as_table"]
 _SECTIONS = {
     "decision": "One decision: user and agent link, 15 rules, 100 known documents; p50, p95, best twentieth",
     "calls": "Other calls of the same session",
+    "tokens": "Delegation tokens from other processes",
     "async": "The async driver: every store is waited for in another thread",
     "documents": "Documents that the session knows",
     "rules": "Rules in the project",
+    "spread": "The policy plane alone, rules over many people, tools and resources: a call that meets ten of them",
+    "one tool": "The policy plane alone, all rules on the tool of the call: a call that meets ten of them",
 }
 
 
@@ -30,6 +33,7 @@ def as_json(results: Results, conditions: Mapping[str, str]) -> dict[str, Any]:
         },
         "planes_us": results.planes,
         "growth": results.growth,
+        "loads": results.loads,
         "targets": [
             {"name": aim.name, "aim": aim.aim, "measured": aim.measured, "unit": aim.unit, "met": aim.met}
             for aim in results.targets
@@ -55,6 +59,10 @@ def _lines(results: Results, conditions: Mapping[str, str]) -> Iterator[str]:
             yield from _planes(results)
         if section in results.growth:
             yield f"  {'last against first':50}{results.growth[section]:9.2f} times"
+    yield ""
+    yield "Loading a project with so many rules: 200 tools, 200 people; its checks and validation are most of it"
+    for name, load in results.loads.items():
+        yield f"  {name:50}{load['seconds']:9.2f} s, grown by {load['megabytes']:.0f} MB at most"
     yield ""
     yield "Aims"
     for aim in results.targets:

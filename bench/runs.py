@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bailiwick import Guard
-from bench import planes
+from bench import planes, tokens
 from bench.desk import Desk, look_ups, mails, open_desk
 from bench.disk import bare_sync
 from bench.measure import Figure, figure, take_turns
+from bench.policies import LAYOUTS, load_rules
 from bench.project import BASE_RULES, write_project
 
 __all__ = ["FULL", "QUICK", "Plan", "Results", "Target", "measure"]
@@ -23,21 +24,30 @@ QUERY = {"sql": "SELECT name, plan FROM customers WHERE id = 'C-4711'"}
 BUFFERED, SYNC, BARE = "enter, buffered", "enter, sync", "bare fdatasync"
 IN_A_ROW = "enter, buffered, call after call"
 AIM_US = 300.0
+TOKEN_AIM_US = 1000.0
 FLAT = 1.2
+FLAT_POLICY = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much to measure: runs of each case, documents that the session knows, and the two ways to grow."""
+    """How much to measure: runs of each case, documents that the session knows, and the ways to grow (`many_rules` is
+    for the policy plane alone)."""
 
     n: int
     documents: int = 100
     more_documents: tuple[int, ...]
     more_rules: tuple[int, ...]
+    many_rules: tuple[int, ...]
 
 
-FULL = Plan(n=2000, more_documents=(10, 100, 1_000, 10_000), more_rules=(BASE_RULES, 100, 1_000))
-QUICK = Plan(n=60, more_documents=(10, 100), more_rules=(BASE_RULES, 100))
+FULL = Plan(
+    n=2000,
+    more_documents=(10, 100, 1_000, 10_000),
+    more_rules=(BASE_RULES, 100, 1_000),
+    many_rules=(10, 100, 1_000, 10_000),
+)
+QUICK = Plan(n=60, more_documents=(10, 100), more_rules=(BASE_RULES, 100), many_rules=(10, 100))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +66,14 @@ class Target:
 
 @dataclass(slots=True, kw_only=True)
 class Results:
-    """`figures` by section and case; `planes` splits the buffered decision; `growth` are ratios of medians."""
+    """`figures` by section and case; `planes` splits the buffered decision; `growth` are ratios of medians,
+    `loads` seconds and megabytes to load so many rules."""
 
     record_bytes: int = 0
     figures: dict[str, dict[str, Figure]] = field(default_factory=dict)
     planes: dict[str, float] = field(default_factory=dict)
     growth: dict[str, float] = field(default_factory=dict)
+    loads: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -70,8 +82,29 @@ class Results:
         return (
             Target(name="a buffered decision", aim=AIM_US, measured=taken[BUFFERED].p50_us, unit="µs"),
             Target(name="a synced decision, above the bare fdatasync", aim=AIM_US, measured=over, unit="µs"),
+            Target(
+                name=f"a delegation token of {tokens.LINKS} links, seen before",
+                aim=TOKEN_AIM_US,
+                measured=self.figures["tokens"][tokens.AGAIN].p50_us,
+                unit="µs",
+            ),
+            Target(
+                name=f"a delegation token of {tokens.LINKS} links, for the first time",
+                aim=TOKEN_AIM_US,
+                measured=self.figures["tokens"][tokens.COLD].p50_us,
+                unit="µs",
+            ),
             Target(name="most documents against fewest", aim=FLAT, measured=self.growth["documents"], unit="times"),
             Target(name="most rules against fewest", aim=FLAT, measured=self.growth["rules"], unit="times"),
+            *(
+                Target(
+                    name=f"policy plane, most rules against ten: {layout}",
+                    aim=FLAT_POLICY,
+                    measured=self.growth[layout],
+                    unit="times",
+                )
+                for layout in LAYOUTS
+            ),
         )
 
 
@@ -87,12 +120,17 @@ def measure(folder: Path, plan: Plan, say: Callable[[str], None]) -> Results:
         results.figures["planes"], results.planes = split, planes.split(split)
         say("other calls")
         results.figures["calls"] = _calls(desk, plan)
+        say("delegation tokens")
+        results.figures["tokens"] = take_turns(tokens.cases(), n=plan.n // 2)
         say("the async driver")
         results.figures["async"] = asyncio.run(_async(desk, plan))
         say("more documents")
         _grow(results, "documents", _documents(guard, plan))
     say("more rules")
     _grow(results, "rules", _rules(folder, plan))
+    for layout in LAYOUTS:
+        say(f"many rules, {layout}")
+        _grow(results, layout, _many_rules(folder, layout, plan, results))
     return results
 
 
@@ -151,6 +189,15 @@ def _rules(folder: Path, plan: Plan) -> dict[str, Figure]:
             desk = open_.enter_context(open_desk(guard, documents=plan.documents))
             cases[f"{count} rules"] = desk.enter(READ, look_ups())
         return take_turns(cases, n=plan.n // 2)
+
+
+def _many_rules(folder: Path, layout: str, plan: Plan, results: Results) -> dict[str, Figure]:
+    cases = {}
+    for count in plan.many_rules:
+        loaded = load_rules(folder / f"{layout}-{count}", layout, count)
+        cases[f"{count} rules"] = loaded.decide
+        results.loads[f"{layout}, {count} rules"] = {"seconds": loaded.seconds, "megabytes": loaded.megabytes}
+    return take_turns(cases, n=plan.n // 2)
 
 
 def _grow(results: Results, what: str, taken: dict[str, Figure]) -> None:

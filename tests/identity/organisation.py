@@ -8,7 +8,7 @@ from bailiwick.identity.authority import open_authority
 from bailiwick.identity.directory import load_directory
 from bailiwick.model.call import Authority
 from bailiwick.model.decision import Reason
-from bailiwick.model.directory import AgentEntry, Directory
+from bailiwick.model.directory import AgentEntry, DelegationEdge, Directory
 
 NOW = 1_700_000_000_000
 HOUR = 3_600_000
@@ -32,14 +32,19 @@ owner = "bob"
 purpose = "Close stale tickets"
 active = false
 
-[agents.support-bot]
-max_depth = 3
-[agents.researcher]
-max_depth = 2
-[agents.writer]
-max_depth = 1
+[agents.support-bot.may_delegate_to]
+researcher = { effects = ["read", "send", "delegate"], max_depth = 2 }
+writer     = { effects = ["read", "send", "delegate"], max_depth = 1 }
+retired    = { effects = ["read"] }
+[agents.researcher.may_delegate_to]
+writer     = { effects = ["read", "send"], max_depth = 1 }
+leaf       = { effects = ["read"] }
+support-bot = { effects = ["read"] }
+[agents.writer.may_delegate_to]
+researcher = { effects = ["read"], max_depth = 1 }
+leaf       = { effects = ["read"] }
+support-bot = { effects = ["read"] }
 [agents.leaf]
-max_depth = 0
 [agents.retired]
 active = false
 
@@ -92,3 +97,14 @@ def refused(answer: Authority | Reason | None) -> Reason:
 def with_agent(directory: Directory, name: str, **changes: object) -> Directory:
     entry: AgentEntry = replace(directory.agents[name], **changes)  # type: ignore[arg-type]
     return replace(directory, agents={**directory.agents, name: entry})
+
+
+def without_edge(directory: Directory, giver: str, holder: str) -> Directory:
+    edges = {name: edge for name, edge in directory.agents[giver].may_delegate_to.items() if name != holder}
+    return with_agent(directory, giver, may_delegate_to=edges)
+
+
+def with_edge(directory: Directory, giver: str, holder: str, **changes: object) -> Directory:
+    edges = directory.agents[giver].may_delegate_to
+    changed: DelegationEdge = replace(edges[holder], **changes)  # type: ignore[arg-type]
+    return with_agent(directory, giver, may_delegate_to={**edges, holder: changed})

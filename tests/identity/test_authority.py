@@ -12,9 +12,9 @@ from bailiwick.identity.authority import check_authority, delegate
 from bailiwick.model.call import Authority, Grant
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
-from bailiwick.model.tool import DELEGATE_TOOL
+from bailiwick.model.tool import DELEGATE_TOOL, Effect
 
-from .organisation import DIRECTORY, HOUR, NOW, given, opened, refused, with_agent
+from .organisation import DIRECTORY, HOUR, NOW, given, opened, refused, with_agent, with_edge, without_edge
 
 
 def check(
@@ -23,8 +23,9 @@ def check(
     *zones: tuple[str, ...],
     now_ms: int = NOW,
     directory: Directory = DIRECTORY,
+    effects: tuple[Effect, ...] = (Effect.READ,),
 ) -> Reason | None:
-    return check_authority(directory, authority, tool=tool, zones=zones, now_ms=now_ms)
+    return check_authority(directory, authority, tool=tool, effects=effects, zones=zones, now_ms=now_ms)
 
 
 def hand_on(authority: Authority, to: str, **asked: Any) -> Authority | Reason:
@@ -117,7 +118,8 @@ def test_a_service_acts_for_its_owner() -> None:
     [
         (with_agent(DIRECTORY, "support-bot", active=False), "inactive-agent"),
         (with_agent(DIRECTORY, "researcher", active=False), "inactive-agent"),
-        (with_agent(DIRECTORY, "support-bot", max_depth=0), "delegation-too-deep"),
+        (without_edge(DIRECTORY, "support-bot", "researcher"), "delegation-not-trusted"),
+        (with_edge(DIRECTORY, "support-bot", "researcher", effects=frozenset({Effect.SEND})), "effect-not-delegated"),
         (replace(DIRECTORY, agents={}), "unknown-agent"),
         (replace(DIRECTORY, users={}), "unknown-user"),
     ],
@@ -180,12 +182,13 @@ def test_handing_on_takes_the_tool_of_handing_on() -> None:
     assert refused(hand_on(child, "writer")).message == "researcher was not given agent.delegate by support-bot."
 
 
-def test_the_depth_is_the_least_that_any_link_allows() -> None:
+def test_the_depth_is_the_least_that_any_edge_allows() -> None:
     child = given(hand_on(given(opened()), "writer"))
     grandchild = given(hand_on(child, "researcher"))
-    # support-bot allows three hops and researcher two, but writer only one.
-    assert "writer may hand its work on over 1 hop(s)" in refused(hand_on(grandchild, "leaf")).message
-    assert refused(hand_on(given(opened(agent="leaf")), "writer")).code == "delegation-too-deep"
+    # The edge from writer to researcher allows one hop more, the edge before it none.
+    message = refused(hand_on(grandchild, "leaf")).message
+    assert message.startswith("What support-bot hands to writer may go over 1 further hop(s); ")
+    assert refused(hand_on(given(opened(agent="leaf")), "writer")).code == "delegation-not-trusted"
 
 
 def test_a_cycle_is_found_over_the_whole_chain() -> None:

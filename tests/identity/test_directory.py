@@ -10,9 +10,10 @@ import pytest
 
 from bailiwick.errors import ProjectError
 from bailiwick.identity.directory import load_directory
-from bailiwick.model.directory import Attribute, Directory
+from bailiwick.model.directory import Attribute, DelegationEdge, Directory
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.shape import LONG, STRING
+from bailiwick.model.tool import Effect
 
 LEVELS = ("public", "internal", "confidential", "restricted")
 TOOLS = frozenset({"crm.get_customer", "mail.send"})
@@ -55,7 +56,10 @@ purpose = "Close stale tickets"
 [agents.support-bot]
 classes = ["support"]
 owner = "lena"
-max_depth = 2
+keys = ["ed25519:1RBPW0gBvuScB_lZRpCobnkKh_MRzGy8RVAJ2RNRVxY"]
+[agents.support-bot.may_delegate_to]
+researcher = { effects = ["read", "draft"], max_depth = 2 }
+[agents.researcher]
 
 [tasks.answer-ticket]
 purpose = "Answer one ticket"
@@ -80,7 +84,11 @@ def test_a_directory_says_who_is_who() -> None:
     assert directory.users["lena"].clearance == 3
     assert not directory.users["lena"].active
     assert directory.services["nightly"].owner == "lena"
-    assert directory.agents["support-bot"].max_depth == 2
+    assert directory.agents["support-bot"].may_delegate_to == {
+        "researcher": DelegationEdge(effects=frozenset({Effect.READ, Effect.DRAFT}), max_depth=2)
+    }
+    assert directory.agents["support-bot"].keys == ("ed25519:1RBPW0gBvuScB_lZRpCobnkKh_MRzGy8RVAJ2RNRVxY",)
+    assert (directory.agents["researcher"].may_delegate_to, directory.agents["researcher"].keys) == ({}, ())
     assert directory.attributes[EntityKind.USER] == (
         Attribute(name="department", shape=STRING),
         Attribute(name="floor", shape=LONG, optional=True),
@@ -123,6 +131,9 @@ def test_without_catalog_and_zones_any_name_will_do() -> None:
         ('zones = ["crm"]', 'zones = ["mail"]'),
         ("floor = 2", "floor = 3"),
         ('tools = ["crm.get_customer", "agent.delegate"]', 'tools = ["crm.get_customer"]'),
+        ("max_depth = 2", "max_depth = 1"),
+        ('"read", "draft"', '"read"'),
+        ("keys = [", "# keys = ["),
         ('purpose = "Close stale tickets"', 'purpose = "Close tickets"'),
     ],
 )

@@ -19,6 +19,7 @@ from bailiwick.action.digest import effect_key
 from bailiwick.action.ports import InDoubt
 from bailiwick.errors import CanonicalError, FactUnavailable
 from bailiwick.guard.circumstances import facts_of
+from bailiwick.guard.credentials import prove_call, revoked
 from bailiwick.guard.decide import Judged, deny, judge_action, rejudge, understand
 from bailiwick.guard.effects import (
     Append,
@@ -95,6 +96,8 @@ class Core:
         rule is asked costs no provider a question."""
         if isinstance(action, Judged):
             return action
+        if gone := (yield from revoked(self.planes, session.credential)):
+            return Judged(decision=deny(action.tool.name, gone), args=action.args)
         try:
             facts = yield from facts_of(self.planes, session.authority.chain, action)
         except FactUnavailable as error:
@@ -115,6 +118,10 @@ class Core:
     def _enter(self, session: SessionState, judged: Judged, now_us: int) -> Flow[Entered]:
         approval: Approval | None = None
         asked: Approval | None = None
+        if judged.digest and (
+            unproved := (yield from prove_call(self.planes, session.credential, judged.digest, now_us // 1000))
+        ):
+            judged = judged.refused(unproved)
         if judged.decision.outcome is Outcome.NEEDS_APPROVAL:
             judged, approval, asked = yield from self._with_approval(session, judged, now_us)
         if judged.decision.allowed:

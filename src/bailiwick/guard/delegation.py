@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bailiwick.audit.events import delegation_body
 from bailiwick.errors import Where
 from bailiwick.guard.core import Core, Refusal
+from bailiwick.guard.credentials import Credential
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, Flow, Now, OpenStored
 from bailiwick.guard.opening import load_state
@@ -29,7 +30,7 @@ from bailiwick.model.event import EventKind
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import DELEGATE_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
 
-__all__ = ["DelegationRequest", "delegate_flow", "delegation_action"]
+__all__ = ["DelegationRequest", "delegate_flow", "delegation_action", "refuse_delegation"]
 
 DELEGATE_SPEC = ToolSpec(
     name=DELEGATE_TOOL,
@@ -71,10 +72,10 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     )
     action = delegation_action(core.planes, session, request)
     if isinstance(child, Reason):
-        return (yield from _refuse(core, session, action, child, now_us))
+        return (yield from refuse_delegation(core, session, request, child, now_us))
     suspensions, directory = core.planes.suspensions, core.planes.directory
     if stopped := check_suspended(suspensions, child, DELEGATE_TOOL, directory=directory):
-        return (yield from _refuse(core, session, action, stopped, now_us))
+        return (yield from refuse_delegation(core, session, request, stopped, now_us))
     permit = yield from core.enter_action(session, action)
     if isinstance(permit, Refusal):
         return permit
@@ -82,7 +83,10 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     stored: StoredSession = yield OpenStored(child.key, child.chain, child.task, child.purpose, now_us // 1000)
     with session.lock:
         inherited = session.ledger.child(request.message, content_id=core.new_id(), event_id=permit.event_id)
-    opened = yield from load_state(core, child, stored, now_us, session.around, inherited)
+    event_id = core.new_id()
+    above = session.credential.ids if session.credential else ()
+    credential = Credential(ids=(*above, event_id), event=event_id)
+    opened = yield from load_state(core, child, stored, now_us, session.around, inherited, credential=credential)
     yield Append(
         (
             draft(
@@ -95,7 +99,7 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
                     depth=child.chain.depth,
                     child_session=opened.authority.key.id,
                 ),
-                event_id=core.new_id(),
+                event_id=event_id,
                 now_us=now_us,
                 parents=(permit.event_id,),
             ),
@@ -140,7 +144,10 @@ def delegation_action(planes: Planes, session: SessionState, request: Delegation
     )
 
 
-def _refuse(core: Core, session: SessionState, action: Action, reason: Reason, now_us: int) -> Flow[Refusal]:
+def refuse_delegation(
+    core: Core, session: SessionState, request: DelegationRequest, reason: Reason, now_us: int
+) -> Flow[Refusal]:
+    """Record that work is not handed on, and why."""
     decision: Decision = deny(DELEGATE_TOOL, reason)
     event_id = core.new_id()
     record = decision_draft(
@@ -149,7 +156,7 @@ def _refuse(core: Core, session: SessionState, action: Action, reason: Reason, n
         decision,
         event_id=event_id,
         now_us=now_us,
-        args=action.args,
+        args=delegation_action(core.planes, session, request).args,
         permit=None,
         latency_us=0,
     )

@@ -6,24 +6,23 @@ knows which port it is for (`do`); both drivers do nothing else with it, so sync
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from bailiwick.action.approvals import Approval, ApprovalStore
-from bailiwick.action.ports import InDoubt, InFlightStore, Resolution
-from bailiwick.audit.log import Clock, EventLog
-from bailiwick.flow.ledger import LedgerRow, LedgerStore
-from bailiwick.guard.bundles import BundleStore
+from bailiwick.action.approvals import Approval
+from bailiwick.action.ports import InDoubt, Resolution
+from bailiwick.flow.ledger import LedgerRow
 from bailiwick.guard.planes import Planes
-from bailiwick.identity.ports import SessionStore, StandingStore, StoredSession
+from bailiwick.guard.ports import Ports
+from bailiwick.identity.ports import StoredSession
 from bailiwick.identity.scope import ScopeChange
 from bailiwick.model.circumstances import FactReading
 from bailiwick.model.event import Draft, Receipt
 from bailiwick.model.principal import Chain, SessionKey
 from bailiwick.model.standing import Suspension
 from bailiwick.model.tool import Durability, Idempotency
-from bailiwick.policy.information import FactQuestion, FactSource
+from bailiwick.policy.information import FactQuestion
 
 __all__ = [
     "Append",
@@ -34,17 +33,16 @@ __all__ = [
     "Effect",
     "FindApprovals",
     "FindInDoubt",
+    "FindStored",
     "Finish",
     "Flow",
     "GetApproval",
     "GetSession",
-    "Holding",
     "LoadChanges",
     "LoadScope",
     "MarkUnknown",
     "Now",
     "OpenStored",
-    "Ports",
     "ReadFact",
     "Recorded",
     "Resolve",
@@ -69,44 +67,6 @@ class Effect(Protocol):
 
 Flow = Generator[Effect, Any, T]
 """A generator of the core that ends in a T."""
-
-
-class Holding(Protocol):
-    """The planes that hold in this process. Raises StoreError when it cannot be known which do; the caller denies."""
-
-    @property
-    def latest(self) -> Planes:
-        """What held when it was last asked."""
-
-    def now(self) -> Planes:
-        """What holds now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """Everything outside. `new_id` gives time-ordered unique ids; `log_alive` says whether a process still holds a
-    log; `lost` are permits of this process whose outcome could not be recorded."""
-
-    clock: Clock
-    new_id: Callable[[], str]
-    log: EventLog
-    log_id: str
-    log_alive: Callable[[str], bool]
-    holding: Holding
-    facts: FactSource
-    approvals: ApprovalStore
-    sessions: SessionStore
-    in_flight: InFlightStore
-    standing: StandingStore
-    bundles: BundleStore
-    ledger: LedgerStore
-    lost: set[str] = field(default_factory=set)
-
-    def abandoned(self, row: InDoubt) -> bool:
-        """True iff nobody will report this call's outcome: marked so, lost, or left by a process that is gone."""
-        if row.unknown or row.permit_id in self.lost:
-            return True
-        return row.log_id != self.log_id and not self.log_alive(row.log_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +109,16 @@ class OpenStored:
         return ports.sessions.open_session(
             self.key, chain=self.chain, task=self.task, purpose=self.purpose, now_ms=self.now_ms
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FindStored:
+    """→ the session under a key, None if it was never opened."""
+
+    key: SessionKey
+
+    def do(self, ports: Ports) -> StoredSession | None:
+        return ports.sessions.get_session(self.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,25 @@ runs."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from bailiwick.audit.events import evidence_body
 from bailiwick.flow.ledger import Ledger, LedgerRow
 from bailiwick.guard.circumstances import check_environment
 from bailiwick.guard.core import Core, Refusal
+from bailiwick.guard.credentials import (
+    Credential,
+    DelegationToken,
+    PlanToken,
+    UserToken,
+    delegated,
+    planned,
+    prove_call,
+    signed_in,
+)
 from bailiwick.guard.decide import deny
-from bailiwick.guard.effects import Append, Flow, Now, OpenStored, StoreLedger
+from bailiwick.guard.effects import Append, FindStored, Flow, Now, OpenStored, StoreLedger
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import draft, refusal_draft
 from bailiwick.guard.state import Opened, SessionState, subject_of
@@ -21,7 +32,7 @@ from bailiwick.identity.scope import restored
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Authority, Fact
 from bailiwick.model.circumstances import CLAIMED, Circumstances, Evidence
-from bailiwick.model.decision import Reason
+from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import EventKind
 from bailiwick.model.tool import Durability
 
@@ -33,7 +44,8 @@ OPEN_TOOL = "session.open"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """Who acts for whom on what, how that is known, and where. Exactly one of `user` and `service` is set."""
+    """Who acts for whom on what, how that is known, and where. Without a token exactly one of `user` and `service` is
+    set."""
 
     user: str | None
     service: str | None
@@ -42,6 +54,8 @@ class OpenRequest:
     conversation: str
     evidence: Evidence = CLAIMED
     environment: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    token: UserToken | PlanToken | DelegationToken | None = None
+    """What is shown instead of naming the user (UserToken), or all of it: then the token says who and what."""
 
 
 def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusal]:
@@ -49,17 +63,56 @@ def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusa
     now_us: int = yield Now()
     if unfit := check_environment(core.planes.settings.environment, request.environment):
         return (yield from _refuse(core, unfit, now_us))
-    authority = authority_of(core.planes, request, now_us // 1000)
-    if isinstance(authority, Reason):
-        return (yield from _refuse(core, authority, now_us))
-    if stopped := _stopped(core, authority):
+    claim = yield from _claimed(core.planes, request, now_us // 1000)
+    if isinstance(claim, Reason):
+        return (yield from _refuse(core, claim, now_us))
+    if stopped := _stopped(core, claim.authority):
         return (yield from _refuse(core, stopped, now_us))
-    stored = yield from _open_stored(authority, now_us)
-    authority = authority_of(core.planes, request, now_us // 1000, stored.task_started_ms)
-    if isinstance(authority, Reason):
-        return (yield from _refuse(core, authority, now_us))
-    around = Circumstances(evidence=request.evidence, environment=request.environment)
-    return (yield from load_state(core, authority, stored, now_us, around))
+    if isinstance(request.token, DelegationToken):
+        found: StoredSession | None = yield FindStored(claim.authority.key)
+        if found is None or found.chain != claim.authority.chain:
+            return (yield from _refuse(core, _UNKNOWN_DELEGATION, now_us))
+    stored = yield from _open_stored(claim.authority, now_us)
+    if claim.credential is None:
+        again = authority_of(core.planes, claim.request, now_us // 1000, stored.task_started_ms)
+        if isinstance(again, Reason):
+            return (yield from _refuse(core, again, now_us))
+        claim = replace(claim, authority=again)
+    around = Circumstances(evidence=claim.request.evidence, environment=request.environment)
+    return (yield from load_state(core, claim.authority, stored, now_us, around, credential=claim.credential))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """What somebody who opens a session has shown to be theirs."""
+
+    request: OpenRequest
+    authority: Authority
+    credential: Credential | None = None
+
+
+def _claimed(planes: Planes, request: OpenRequest, now_ms: int) -> Flow[_Claim | Reason]:
+    held: tuple[Authority, Credential] | Authority | Reason
+    match request.token:
+        case PlanToken(text):
+            held = yield from planned(planes, text, conversation=request.conversation, now_ms=now_ms)
+        case DelegationToken(text, prover):
+            held = yield from delegated(planes, text, prover, now_ms)
+        case UserToken(text):
+            found = yield from signed_in(planes, text, now_ms)
+            if isinstance(found, Reason):
+                return found
+            request = replace(request, user=found.user, evidence=found.evidence)
+            held = authority_of(planes, request, now_ms)
+        case None:
+            held = authority_of(planes, request, now_ms)
+    if isinstance(held, Reason):
+        return held
+    if isinstance(held, Authority):
+        return _Claim(request=request, authority=held)
+    authority, credential = held
+    unproved = yield from prove_call(planes, credential, f"{OPEN_TOOL} {authority.key.id}", now_ms)
+    return unproved or _Claim(request=request, authority=authority, credential=credential)
 
 
 def load_state(
@@ -69,6 +122,8 @@ def load_state(
     now_us: int,
     around: Circumstances,
     ledger: Ledger | None = None,
+    *,
+    credential: Credential | None = None,
 ) -> Flow[SessionState]:
     """The running state of an authority whose session is in the store: stored labels loaded, the opening recorded.
 
@@ -84,12 +139,13 @@ def load_state(
             began_ms=stored.task_started_ms,
             named=authority.task in core.planes.directory.tasks,
         ),
-        subject=subject_of(core.planes.policy, authority),
+        subject=subject_of(core.planes.policy, authority, around),
         # A delegated session is given its delegator's words in the message; the task is not its own.
         ledger=Ledger(
             top_sensitivity=core.planes.top_sensitivity, task="" if authority.chain.depth else authority.purpose
         ),
         around=around,
+        credential=credential,
         last_us=now_us,
     )
     yield from core.refresh(session)
@@ -106,9 +162,11 @@ def load_state(
             "conversation": key.conversation,
             "purpose": authority.purpose,
             "restored": known,
+            **({} if around.evidence == CLAIMED else {"evidence": evidence_body(around.evidence)}),
         },
         event_id=core.new_id(),
         now_us=now_us,
+        parents=(credential.event,) if credential and credential.event else (),
     )
     yield Append((opened,), Durability.BUFFERED)
     return session
@@ -177,3 +235,11 @@ def _refuse(core: Core, reason: Reason, now_us: int) -> Flow[Refusal]:
     event_id = core.new_id()
     yield Append((refusal_draft(core.planes, decision, event_id=event_id, now_us=now_us),), Durability.BUFFERED)
     return Refusal(decision=decision, event_id=event_id)
+
+
+_UNKNOWN_DELEGATION = Reason(
+    plane=Plane.IDENTITY,
+    code="unknown-delegation",
+    message="This delegation is not one that was made in this project's state.",
+    hint="Use it where the same state is shared, and after it was made.",
+)

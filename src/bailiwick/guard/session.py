@@ -6,11 +6,10 @@ decide it denies: `bailiwick.guard.engine` is the one place that catches everyth
 
 from __future__ import annotations
 
-import contextvars
 import inspect
+import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,8 +18,11 @@ from bailiwick.errors import ApprovalPending, BailiwickError, Denied, StoreError
 from bailiwick.flow.ledger import ContentOrigin, Seen
 from bailiwick.guard import leave
 from bailiwick.guard.core import Refusal
+from bailiwick.guard.current import entered, left, running, running_permit
+from bailiwick.guard.decide import deny
 from bailiwick.guard.delegation import DelegationRequest, delegate_flow
 from bailiwick.guard.engine import Engine
+from bailiwick.guard.handing_over import Handed, hand_over, prove_anew
 from bailiwick.guard.leave import Left
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, open_session, rebind
 from bailiwick.guard.scoping import ScopeRequest, narrow_flow, widen_flow
@@ -31,33 +33,11 @@ from bailiwick.model.decision import Decision, Reason
 from bailiwick.model.label import Label
 from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL
 
-__all__ = ["Session", "arguments", "current_session", "refusal_error", "running", "running_permit"]
+__all__ = ["Session", "arguments", "refusal_error"]
 
 T = TypeVar("T")
 
-_entered: contextvars.ContextVar[tuple[Session, ...]] = contextvars.ContextVar("bailiwick_sessions", default=())
-_running: contextvars.ContextVar[Permit | None] = contextvars.ContextVar("bailiwick_permit", default=None)
-
-
-def current_session() -> Session | None:
-    """The session that this thread or task runs in, None outside of one."""
-    entered = _entered.get()
-    return entered[-1] if entered else None
-
-
-def running_permit() -> Permit | None:
-    """The permit under which this thread or task runs a tool, None where no governed call is under way."""
-    return _running.get()
-
-
-@contextmanager
-def running(permit: Permit) -> Iterator[None]:
-    """Marks the block in which a permitted tool runs, so that a decorated function inside is not decided again."""
-    token = _running.set(permit)
-    try:
-        yield
-    finally:
-        _running.reset(token)
+_LOG = logging.getLogger("bailiwick")
 
 
 class Session:
@@ -85,18 +65,13 @@ class Session:
                 self._state = self._opened(opened)
             self._inside += 1
         self._seen_by_running_tool()
-        _entered.set((*_entered.get(), self))
+        entered(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        entered = _entered.get()
-        # A thread or task other than the one that entered may leave: it has nothing to take off.
-        for at in reversed(range(len(entered))):
-            if entered[at] is self:
-                _entered.set(entered[:at] + entered[at + 1 :])
-                break
+        left(self)
         with self._door:
             self._inside -= 1
             if self._inside:
@@ -299,6 +274,35 @@ class Session:
         child._seen_by_running_tool()
         return child
 
+    def delegate_token(
+        self,
+        agent: str,
+        *,
+        tools: Collection[str] | None = None,
+        zones: Collection[str] | None = None,
+        ttl_ms: int = 3_600_000,
+        message: str = "",
+    ) -> Handed:
+        """`delegate` for an agent that runs in another process with a key of its own, which directory.toml names. It
+        opens its session with `Guard.session(delegation=handed.token, key=...)`, on the same state. The token is good
+        for `ttl_ms`, and `handed.id` revokes it. Raises Denied or ApprovalPending."""
+        request = DelegationRequest(to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message)
+        state = self._open
+        answer = self._engine.decide(lambda core: hand_over(core, state, request, ttl_ms), DELEGATE_TOOL)
+        if isinstance(answer, Refusal):
+            raise refusal_error(answer)
+        return answer
+
+    def authenticate(self, user_token: str) -> None:
+        """The session's own user signed in anew: rules that ask for fresh or strong evidence read this sign-in from the
+        next decision on. Raises Denied where the token is not good, or somebody else's."""
+        state = self._open
+        told = self._engine.decide(lambda core: prove_anew(core, state, user_token), OPEN_TOOL)
+        if isinstance(told, Reason):
+            told = self._engine.record_refusal(deny(OPEN_TOOL, told))
+        if isinstance(told, Refusal):
+            raise refusal_error(told)
+
     def narrow(
         self,
         *,
@@ -377,6 +381,10 @@ class Session:
     def _permitted(self, answer: Permit | Refusal) -> Permit:
         if isinstance(answer, Refusal):
             raise refusal_error(answer)
+        if answer.decision.observed is not None:
+            # Not what would have been said to the model: rules may quote what nobody should read in a log.
+            what, rules = answer.decision.observed.word, ", ".join(answer.decision.observed.rules) or "no permit"
+            _LOG.warning("%s %s (%s), see event %s", what, answer.action.tool.name, rules, answer.event_id)
         return answer
 
     def _claimed(self, permit: Permit, reason: Reason | Refusal | None) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from bailiwick.errors import CanonicalError
 from bailiwick.flow.ledger import Ledger
+from bailiwick.guard.credentials import Credential
 from bailiwick.model.call import Action, Authority
 from bailiwick.model.canonical import canonical, parse, thaw
-from bailiwick.model.circumstances import Circumstances
+from bailiwick.model.circumstances import Circumstances, Evidence
 from bailiwick.model.decision import Decision
 from bailiwick.model.label import PUBLIC_TRUSTED, Label
 from bailiwick.model.tool import Idempotency
@@ -91,7 +92,7 @@ class Opened:
     named: bool = False
 
 
-def subject_of(policy: PolicyEngine, authority: Authority) -> Subject:
+def subject_of(policy: PolicyEngine, authority: Authority, around: Circumstances) -> Subject:
     """On whose behalf calls under `authority` are decided."""
     return policy.subject(
         chain=authority.chain,
@@ -100,6 +101,7 @@ def subject_of(policy: PolicyEngine, authority: Authority) -> Subject:
         expires_ms=authority.grant.expires_ms,
         tools=authority.grant.reachable,
         zones=authority.grant.zones,
+        groups=around.evidence.groups,
     )
 
 
@@ -111,6 +113,7 @@ class SessionState:
     subject: Subject | None
     ledger: Ledger
     around: Circumstances = field(default_factory=Circumstances)
+    credential: Credential | None = None
     opened: Opened = field(default_factory=lambda: Opened())
     ledger_ord: int = -1
     last_us: int = 0
@@ -124,12 +127,17 @@ class SessionState:
         self.authority, self.opened = authority, opened
         self.subject = None
 
+    def evidenced(self, evidence: Evidence) -> None:
+        """The user proved who they are anew."""
+        self.around = replace(self.around, evidence=evidence)
+        self.subject = None
+
     def subject_in(self, policy: PolicyEngine) -> Subject:
         """The subject for these rules: made anew where they have changed since the last call."""
         # Looked at once: another thread's call may have begun under other rules, and makes it anew for these.
         subject = self.subject
         if subject is None or not policy.made(subject):
-            self.subject = subject = subject_of(policy, self.authority)
+            self.subject = subject = subject_of(policy, self.authority, self.around)
         return subject
 
     def drop(self, permit: Permit) -> None:

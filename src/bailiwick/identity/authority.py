@@ -3,22 +3,24 @@
 Pure: the directory and the time come from the caller, a refusal is a `Reason`. Promise 3 (DESIGN §3): authority only
 narrows along user → agent → agent. So a grant is only ever made by `Grant.narrowed`, delegation asks for nothing that
 its own authority lacks (it is refused by name, not dropped in silence), and everything that can end (a link's `active`,
-an owner's, a task's time, a depth) is checked at every call, not only when the session was opened.
-DESIGN §5 *Identity*.
+an owner's, a task's time, an agent's trust in the next one and its depth) is checked at every call, not only when the
+session was opened. DESIGN §5 *Identity*.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
+from itertools import pairwise
 
 from bailiwick.model.call import Authority, Grant
+from bailiwick.model.canonical import encode, parse
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
-from bailiwick.model.tool import DELEGATE_TOOL
+from bailiwick.model.tool import DELEGATE_TOOL, Effect
 
-__all__ = ["check_authority", "delegate", "open_authority"]
+__all__ = ["check_authority", "check_chain", "check_planned", "delegate", "open_authority"]
 
 _LONGEST_TEXT = 4000
 _LONGEST_ID = 512
@@ -59,7 +61,7 @@ def open_authority(
     else:
         root = EntityRef(kind=EntityKind.SERVICE, id=str(service))
     chain = Chain(links=(root, EntityRef(kind=EntityKind.AGENT, id=agent)))
-    refused = _check_links(directory, chain) or _check_task_name(directory, task)
+    refused = check_chain(directory, chain) or _check_task_name(directory, task)
     if refused is not None:
         return refused
     entry = directory.tasks.get(task)
@@ -80,16 +82,22 @@ def check_authority(
     authority: Authority,
     *,
     tool: str,
+    effects: Collection[Effect],
     zones: Iterable[Collection[str]],
     now_ms: int,
 ) -> Reason | None:
     """Why this authority does not reach a call of `tool` on resources that lie in `zones`; None if it does.
 
+    `effects` are the tool's: each edge of the chain must hand them on (`agent.delegate` aside, which the depth of the
+    edges bounds). Which arguments a plan allows is looked at once they are understood: `check_planned`.
+
     `zones` holds one collection per resource: the zones that the resource lies in. Where zones are narrowed, every
     resource must lie in at least one of them (as Cedar's `in` has it), and one that lies in no zone is outside. For
     `agent.delegate`, whose resource is an agent, pass no resource.
     """
-    refused = _check_links(directory, authority.chain)
+    refused = check_chain(directory, authority.chain)
+    if refused is None and tool != DELEGATE_TOOL:
+        refused = _check_effects(directory, authority.chain, tool, frozenset(effects))
     if refused is not None:
         return refused
     steps = _steps(authority)
@@ -97,10 +105,31 @@ def check_authority(
     for index, grant in enumerate(steps):
         if grant.expires_ms is not None and now_ms >= grant.expires_ms:
             return _expired(authority, index)
-        if grant.tools is not None and tool not in grant.tools:
-            return _tool_missing(authority, index, tool, grant.tools)
+        granted = grant.reachable
+        if granted is not None and tool not in granted:
+            return _tool_missing(authority, index, tool, granted)
         if grant.zones and any(place.isdisjoint(grant.zones) for place in places):
             return _zone_missing(authority, index, tool, grant.zones)
+    return None
+
+
+def check_planned(authority: Authority, *, tool: str, args: bytes) -> Reason | None:
+    """Why no plan that bounds this authority holds a call of `tool` with the arguments `args` (their canonical bytes,
+    as parsing left them); None if each does. Where there is no plan there is nothing to refuse."""
+    steps = [(index, grant.calls) for index, grant in enumerate(_steps(authority)) if grant.calls is not None]
+    if not steps:
+        return None
+    given = parse(args)
+    if not isinstance(given, dict):
+        return _reason("call-not-planned", f"The arguments of {tool} are no object.", "Pass them by name.")
+    values = {name: encode(value) for name, value in given.items()}
+    for index, calls in steps:
+        if not any(call.tool == tool and call.permits(values) for call in calls):
+            return _reason(
+                "call-not-planned",
+                f"{_who_gave(authority, index, f'{tool} with these arguments')}.",
+                "Make the call just as it was planned, or have a new plan signed.",
+            )
     return None
 
 
@@ -121,7 +150,7 @@ def delegate(
     work on is itself the tool `agent.delegate`, which the grant must hold (and the other's too, to go further).
     """
     refused = (
-        check_authority(directory, authority, tool=DELEGATE_TOOL, zones=(), now_ms=now_ms)
+        check_authority(directory, authority, tool=DELEGATE_TOOL, effects=(), zones=(), now_ms=now_ms)
         or _unusable("conversation id", conversation, _LONGEST_ID)
         or _check_request(authority, tools=tools, zones=zones, ttl_ms=ttl_ms)
     )
@@ -134,7 +163,7 @@ def delegate(
             "Hand the work on to another agent, or finish it here.",
         )
     chain = authority.chain.extended(to)
-    refused = _check_links(directory, chain)
+    refused = check_chain(directory, chain)
     if refused is not None:
         return refused
     asked = Grant(
@@ -167,23 +196,46 @@ def _steps(authority: Authority) -> tuple[Grant, ...]:
     return (*authority.steps, authority.grant)
 
 
-def _check_links(directory: Directory, chain: Chain) -> Reason | None:
-    """Every link is in the directory and active, and no agent is further from the end than it may hand work on."""
+def check_chain(directory: Directory, chain: Chain) -> Reason | None:
+    """Every link is in the directory and active, and each agent may hand its work to the next one, and so far."""
     refused = _check_root(directory, chain.root)
     if refused is not None:
         return refused
-    agents = chain.links[1:]
-    for hops, link in enumerate(reversed(agents)):
-        entry = directory.agents.get(link.id)
+    agents = [link.id for link in chain.links[1:]]
+    for agent in agents:
+        entry = directory.agents.get(agent)
         if entry is None:
-            return _unknown("agent", link.id, directory.agents)
+            return _unknown("agent", agent, directory.agents)
         if not entry.active:
-            return _inactive("agent", link.id)
-        if hops > entry.max_depth:
+            return _inactive("agent", agent)
+    for further, (giver, holder) in zip(range(len(agents) - 2, -1, -1), pairwise(agents), strict=True):
+        edges = directory.agents[giver].may_delegate_to
+        edge = edges.get(holder)
+        if edge is None:
+            return _reason(
+                "delegation-not-trusted",
+                f"{giver} may not hand its work to {holder}.",
+                f"It may hand it to: {_some(edges)}." if edges else f"{giver} has to do its work itself.",
+            )
+        if further > edge.max_depth:
             return _reason(
                 "delegation-too-deep",
-                f"{link.id} may hand its work on over {entry.max_depth} hop(s); {chain} takes {hops}.",
-                f"Let an earlier agent do the work, or raise max_depth of agent {link.id}.",
+                f"What {giver} hands to {holder} may go over {edge.max_depth} further hop(s); {chain} takes {further}.",
+                f"Let an earlier agent do the work, or raise max_depth of {holder} in may_delegate_to of {giver}.",
+            )
+    return None
+
+
+def _check_effects(directory: Directory, chain: Chain, tool: str, effects: frozenset[Effect]) -> Reason | None:
+    """Every edge of the chain hands on all of the tool's effects. The edges are there: `check_chain` saw to it."""
+    for giver, holder in pairwise(link.id for link in chain.links[1:]):
+        trusted = directory.agents[giver].may_delegate_to[holder].effects
+        missing = sorted(effects - trusted)
+        if missing:
+            return _reason(
+                "effect-not-delegated",
+                f"{tool} has the effect {missing[0]}, with which {giver} does not trust {holder}.",
+                f"Handed on there: {_some(trusted)}.",
             )
     return None
 
@@ -234,8 +286,9 @@ def _check_request(
     steps = _steps(authority)
     for tool in sorted(tools or ()):
         for index, grant in enumerate(steps):
-            if grant.tools is not None and tool not in grant.tools:
-                return _tool_missing(authority, index, tool, grant.tools)
+            granted = grant.reachable
+            if granted is not None and tool not in granted:
+                return _tool_missing(authority, index, tool, granted)
     outside = sorted(frozenset(zones or ()) - authority.grant.zones) if authority.grant.zones else []
     if outside:
         return _reason(

@@ -16,6 +16,9 @@ department = "support"
 [agents.support-bot]
 classes = ["support"]
 owner = "bob"
+keys = ["ed25519:1RBPW0gBvuScB_lZRpCobnkKh_MRzGy8RVAJ2RNRVxY"]       # it may run in a process of its own
+[agents.support-bot.may_delegate_to]
+researcher = { effects = ["read"], max_depth = 0 }                   # left out: nobody
 [tasks.answer-ticket]
 purpose = "Answer one ticket"
 tools = ["crm.get_customer"]          # left out: every tool
@@ -30,10 +33,18 @@ import re
 from collections.abc import Mapping
 
 from bailiwick.errors import ProjectError
+from bailiwick.identity.directory_trust import keys_of, may_delegate_to
 from bailiwick.model.canonical import digest
-from bailiwick.model.directory import AgentEntry, Attribute, Directory, ServiceEntry, TaskEntry, UserEntry
+from bailiwick.model.directory import (
+    AgentEntry,
+    Attribute,
+    DelegationEdge,
+    Directory,
+    ServiceEntry,
+    TaskEntry,
+    UserEntry,
+)
 from bailiwick.model.principal import EntityKind
-from bailiwick.model.shape import BOOL, LONG, STRING, Shape
 from bailiwick.model.toml_entries import Entry, Problems, did_you_mean
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.model.tool import DELEGATE_TOOL
@@ -41,15 +52,11 @@ from bailiwick.model.tool import DELEGATE_TOOL
 __all__ = ["load_directory"]
 
 _SECTIONS = ("attributes", "groups", "roles", "users", "services", "classes", "agents", "tasks")
-_SHAPES: Mapping[str, Shape] = {"string": STRING, "long": LONG, "bool": BOOL}
 _OWN_KEYS: Mapping[EntityKind, frozenset[str]] = {
-    EntityKind.USER: frozenset({"id", "email", "groups", "roles", "active", "level", "clearance"}),
+    EntityKind.USER: frozenset({"id", "email", "groups", "roles", "active", "level", "clearance", "keys"}),
     EntityKind.SERVICE: frozenset({"id", "owner", "purpose", "active", "clearance"}),
-    EntityKind.AGENT: frozenset({"id", "classes", "owner", "active", "clearance", "max_depth"}),
+    EntityKind.AGENT: frozenset({"id", "classes", "owner", "active", "clearance", "may_delegate_to", "keys"}),
 }
-_ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
-_CEDAR_WORDS = frozenset({"true", "false", "if", "then", "else", "in", "is", "like", "has"})
-_DEEPEST_DELEGATION = 32
 
 
 def load_directory(
@@ -73,9 +80,10 @@ def load_directory(
     groups = _hierarchy(problems, "groups", "group")
     roles = _hierarchy(problems, "roles", "role")
     classes = _hierarchy(problems, "classes", "class")
-    users = _users(problems, levels, attributes[EntityKind.USER], groups=groups, roles=roles)
+    taken: dict[str, str] = {}
+    users = _users(problems, levels, attributes[EntityKind.USER], groups=groups, roles=roles, taken=taken)
     services = _services(problems, levels, attributes[EntityKind.SERVICE])
-    agents = _agents(problems, levels, attributes[EntityKind.AGENT], classes=classes)
+    agents = _agents(problems, levels, attributes[EntityKind.AGENT], classes=classes, taken=taken)
     tools = None if catalog_tools is None else catalog_tools | {DELEGATE_TOOL}
     tasks = _tasks(problems, tools=tools, zones=zones)
     if problems.found:
@@ -116,31 +124,9 @@ def _attributes(problems: Problems) -> dict[EntityKind, tuple[Attribute, ...]]:
             continue
         entry = Entry(problems=problems, path=("attributes", kind_name), table=table)
         found[kind] = tuple(
-            attribute for name in table if (attribute := _attribute(entry, name, _OWN_KEYS[kind])) is not None
+            attribute for name in table if (attribute := entry.declaration(name, _OWN_KEYS[kind])) is not None
         )
     return found
-
-
-def _attribute(entry: Entry, name: str, own: frozenset[str]) -> Attribute | None:
-    if name in own:
-        entry.note("reserved-attribute", f"'{name}' is a key of bailiwick's own", name, hint="choose another name")
-        return None
-    if not _ATTRIBUTE_NAME.fullmatch(name) or name in _CEDAR_WORDS:
-        entry.note(
-            "bad-id", f"'{name}' cannot be the name of an attribute", name, hint="use ASCII letters, digits and '_'"
-        )
-        return None
-    written = entry.string(name)
-    shape = _SHAPES.get(written.removesuffix("?"))
-    if shape is None:
-        entry.note(
-            "unknown-type",
-            f"attribute '{name}' has the type '{written}'",
-            name,
-            hint="types: string, long, bool; with a '?' at its end the attribute is optional",
-        )
-        return None
-    return Attribute(name=name, shape=shape, optional=written.endswith("?"))
 
 
 def _hierarchy(problems: Problems, section: str, what: str) -> dict[str, tuple[str, ...]]:
@@ -184,6 +170,7 @@ def _users(
     *,
     groups: Mapping[str, tuple[str, ...]],
     roles: Mapping[str, tuple[str, ...]],
+    taken: dict[str, str],
 ) -> dict[str, UserEntry]:
     users: dict[str, UserEntry] = {}
     by_email: dict[str, str] = {}
@@ -208,6 +195,7 @@ def _users(
             active=entry.boolean("active", default=True),
             level=entry.integer("level"),
             clearance=entry.clearance(levels),
+            keys=keys_of(entry, taken),
             attributes=entry.attributes(attributes),
             where=problems.text.where("users", name),
         )
@@ -240,10 +228,12 @@ def _agents(
     attributes: tuple[Attribute, ...],
     *,
     classes: Mapping[str, tuple[str, ...]],
+    taken: dict[str, str],
 ) -> dict[str, AgentEntry]:
     agents: dict[str, AgentEntry] = {}
     # A session's key joins the agents of a chain with "/".
-    for name, table in problems.tables("agents", refuse="/").items():
+    tables = problems.tables("agents", refuse="/")
+    for name, table in tables.items():
         entry = Entry(problems=problems, path=("agents", name), table=table)
         agents[name] = AgentEntry(
             id=name,
@@ -251,7 +241,8 @@ def _agents(
             owner=_owner(problems, entry, required=False),
             active=entry.boolean("active", default=True),
             clearance=entry.clearance(levels),
-            max_depth=entry.integer("max_depth", 1, low=0, high=_DEEPEST_DELEGATION),
+            may_delegate_to=may_delegate_to(entry, tables),
+            keys=keys_of(entry, taken),
             attributes=entry.attributes(attributes),
             where=problems.text.where("agents", name),
         )
@@ -307,4 +298,6 @@ def _row(entry: UserEntry | ServiceEntry | AgentEntry | TaskEntry) -> list[objec
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return [[name, _plain(value[name])] for name in sorted(value)]
+    if isinstance(value, DelegationEdge):
+        return [sorted(effect.value for effect in value.effects), value.max_depth]
     return sorted(value) if isinstance(value, frozenset) else value

@@ -29,7 +29,8 @@ class Method(StrEnum):
 class Evidence:
     """Who the user is, and how that is known. `at_ms` is when the user last proved it (None: never); `strong` whether
     by more than one factor. `actors` is what an `act` claim said (RFC 8693), outermost first: evidence of who, never
-    authority."""
+    authority. `groups` are groups of the directory that the provider puts the user into, beside those of their
+    entry."""
 
     method: Method = Method.CLAIMED
     at_ms: int | None = None
@@ -37,6 +38,7 @@ class Evidence:
     issuer: str = ""
     subject: str = ""
     actors: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 CLAIMED = Evidence()

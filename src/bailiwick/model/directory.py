@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from bailiwick.errors import Where
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.shape import Shape
+from bailiwick.model.tool import Effect
 
-__all__ = ["AgentEntry", "Attribute", "Directory", "Scalar", "ServiceEntry", "TaskEntry", "UserEntry"]
+__all__ = ["AgentEntry", "Attribute", "DelegationEdge", "Directory", "Scalar", "ServiceEntry", "TaskEntry", "UserEntry"]
 
 Scalar = str | int | bool
 
@@ -29,7 +30,7 @@ class Attribute:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserEntry:
     """`groups` and `roles` are the direct ones; `level` is a seniority of the organisation's own; `clearance` an index
-    of a sensitivity level."""
+    of a sensitivity level; `keys` are the public keys that this person signs plans with (`ed25519:…`)."""
 
     id: str
     email: str = ""
@@ -38,6 +39,7 @@ class UserEntry:
     active: bool = True
     level: int = 0
     clearance: int = 0
+    keys: tuple[str, ...] = ()
     attributes: Mapping[str, Scalar] = field(default_factory=dict)
     where: Where
 
@@ -56,15 +58,26 @@ class ServiceEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DelegationEdge:
+    """How far one agent trusts another one: work that goes over this edge may call tools with these `effects` alone,
+    and the other agent may hand it on over `max_depth` further hops."""
+
+    effects: frozenset[Effect]
+    max_depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentEntry:
-    """`max_depth` is how many further hops this agent may hand its work on."""
+    """`may_delegate_to` says to whom this agent may hand its work: to nobody else. `keys` are the public keys that it
+    holds in a process of its own (`ed25519:…`)."""
 
     id: str
     classes: tuple[str, ...] = ()
     owner: str = ""
     active: bool = True
     clearance: int = 0
-    max_depth: int = 1
+    may_delegate_to: Mapping[str, DelegationEdge] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
     attributes: Mapping[str, Scalar] = field(default_factory=dict)
     where: Where
 

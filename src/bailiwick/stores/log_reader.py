@@ -73,6 +73,10 @@ class LogReader:
     def event(self, event_id: str) -> Event | None:
         return next(map(self._event, self._rows("WHERE id = ?", [event_id])), None)
 
+    def latest(self, kind: EventKind) -> Event | None:
+        """The last event of this kind; None if there is none. Costs the same in a long log."""
+        return next(map(self._event, self._rows("WHERE kind = ? ORDER BY seq DESC LIMIT 1", [kind.value])), None)
+
     def content(self, event_id: str, role: str) -> bytes | None:
         """Raises StoreError if the content is not the one that the event committed to."""
         event = self.event(event_id)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from bailiwick.model.standing import Suspension, Suspensions, Target, TargetKind
 from bailiwick.stores.sqlite_state_file import StateFile, damaged
 
-__all__ = ["SqliteStanding"]
+__all__ = ["SqliteStanding", "raise_revision"]
 
 
 class SqliteStanding:
@@ -59,17 +59,18 @@ class SqliteStanding:
                 ),
             ).rowcount
             if made:
-                _raise_revision(connection, tenant, env)
+                raise_revision(connection, tenant, env)
         return bool(made)
 
-    def resume(self, tenant: str, env: str, target: Target) -> bool:
+    def resume(self, tenant: str, env: str, suspension: Suspension) -> bool:
+        target = suspension.target
         with self._use(durable=True, transaction=True) as connection:
             gone = connection.execute(
-                "DELETE FROM suspensions WHERE tenant = ? AND env = ? AND kind = ? AND name = ?",
-                (tenant, env, target.kind.value, target.name),
+                "DELETE FROM suspensions WHERE tenant = ? AND env = ? AND kind = ? AND name = ? AND event = ?",
+                (tenant, env, target.kind.value, target.name, suspension.event),
             ).rowcount
             if gone:
-                _raise_revision(connection, tenant, env)
+                raise_revision(connection, tenant, env)
         return bool(gone)
 
 
@@ -78,7 +79,8 @@ def _revision(connection: sqlite3.Connection, tenant: str, env: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _raise_revision(connection: sqlite3.Connection, tenant: str, env: str) -> None:
+def raise_revision(connection: sqlite3.Connection, tenant: str, env: str) -> None:
+    """Tell every process, in the transaction that changes something."""
     connection.execute(
         "INSERT INTO standing VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET revision = revision + 1", (tenant, env)
     )

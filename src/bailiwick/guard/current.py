@@ -1,0 +1,53 @@
+"""Which session, and which permitted call, this thread or task is in: found through ContextVars, without plumbing."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bailiwick.guard.state import Permit
+
+if TYPE_CHECKING:
+    from bailiwick.guard.session import Session
+
+__all__ = ["current_session", "entered", "left", "running", "running_permit"]
+
+_entered: contextvars.ContextVar[tuple[Session, ...]] = contextvars.ContextVar("bailiwick_sessions", default=())
+_running: contextvars.ContextVar[Permit | None] = contextvars.ContextVar("bailiwick_permit", default=None)
+
+
+def current_session() -> Session | None:
+    """The session that this thread or task runs in, None outside of one."""
+    inside = _entered.get()
+    return inside[-1] if inside else None
+
+
+def running_permit() -> Permit | None:
+    """The permit under which this thread or task runs a tool, None where no governed call is under way."""
+    return _running.get()
+
+
+@contextmanager
+def running(permit: Permit) -> Iterator[None]:
+    """Marks the block in which a permitted tool runs, so that a decorated function inside is not decided again."""
+    token = _running.set(permit)
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
+def entered(session: Session) -> None:
+    """This thread or task is in `session` from here on."""
+    _entered.set((*_entered.get(), session))
+
+
+def left(session: Session) -> None:
+    """It has left it. A thread or task other than the one that entered may leave: it has nothing to take off."""
+    inside = _entered.get()
+    for at in reversed(range(len(inside))):
+        if inside[at] is session:
+            _entered.set(inside[:at] + inside[at + 1 :])
+            return

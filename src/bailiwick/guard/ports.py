@@ -1,0 +1,81 @@
+"""Everything outside that the guard needs: stores, the log, keys, a clock. Built by the project room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bailiwick.action.approvals import ApprovalStore
+from bailiwick.action.ports import InDoubt, InFlightStore
+from bailiwick.audit.log import Clock, EventLog
+from bailiwick.flow.ledger import LedgerStore
+from bailiwick.guard.bundles import BundleStore
+from bailiwick.guard.planes import Planes
+from bailiwick.identity.jwks import Jwks
+from bailiwick.identity.keys import PrivateKey
+from bailiwick.identity.oidc_settings import OidcIssuer
+from bailiwick.identity.ports import ReplayStore, RevocationStore, SessionStore, StandingStore
+from bailiwick.policy.information import FactSource
+
+__all__ = ["Holding", "Issuer", "Keys", "Ports"]
+
+
+class Holding(Protocol):
+    """The planes that hold in this process. Raises StoreError when it cannot be known which do; the caller denies."""
+
+    @property
+    def latest(self) -> Planes:
+        """What held when it was last asked."""
+
+    def now(self) -> Planes:
+        """What holds now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Who signs delegations here."""
+
+    name: str
+    key: PrivateKey
+
+
+class Keys(Protocol):
+    """The keys of this project and of the identity providers that it trusts. Raises StoreError where one cannot be had;
+    the caller denies."""
+
+    def of_provider(self, issuer: OidcIssuer, kid: str | None) -> Jwks:
+        """The keys of an identity provider, fetched anew if none of them is called `kid`."""
+
+    def issuer(self) -> Issuer:
+        """The project's own key: made when it is first asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside. `new_id` gives time-ordered unique ids; `log_alive` says whether a process still holds a
+    log; `lost` are permits of this process whose outcome could not be recorded."""
+
+    clock: Clock
+    new_id: Callable[[], str]
+    log: EventLog
+    log_id: str
+    log_alive: Callable[[str], bool]
+    holding: Holding
+    facts: FactSource
+    keys: Keys
+    replay: ReplayStore
+    revocations: RevocationStore
+    approvals: ApprovalStore
+    sessions: SessionStore
+    in_flight: InFlightStore
+    standing: StandingStore
+    bundles: BundleStore
+    ledger: LedgerStore
+    lost: set[str] = field(default_factory=set)
+
+    def abandoned(self, row: InDoubt) -> bool:
+        """True iff nobody will report this call's outcome: marked so, lost, or left by a process that is gone."""
+        if row.unknown or row.permit_id in self.lost:
+            return True
+        return row.log_id != self.log_id and not self.log_alive(row.log_id)
