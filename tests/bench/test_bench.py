@@ -17,12 +17,22 @@ def test_the_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     written = json.loads(out.read_text())
 
-    assert written.keys() == {"conditions", "record_bytes", "figures", "planes_us", "growth", "targets"}
+    assert written.keys() == {"conditions", "record_bytes", "figures", "planes_us", "growth", "loads", "targets"}
     assert {"date", "cpu", "load before", "load after", "python", "filesystem", "versions", "runs"} <= (
         written["conditions"].keys()
     )
     assert written["record_bytes"] > 1000
-    assert written["figures"].keys() == {"decision", "planes", "calls", "async", "documents", "rules"}
+    assert written["figures"].keys() == {
+        "decision",
+        "planes",
+        "calls",
+        "tokens",
+        "async",
+        "documents",
+        "rules",
+        "spread",
+        "one tool",
+    }
     assert set(written["figures"]["decision"]) >= {"enter, buffered", "enter, sync", "bare fdatasync"}
     for taken in written["figures"].values():
         for figure in taken.values():
@@ -31,7 +41,8 @@ def test_the_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
             assert 0 < figure["p05_us"] <= figure["p50_us"] <= figure["p95_us"]
     planes = {name.partition(":")[0] for name in written["planes_us"]}
     assert planes == {"identity", "action", "flow", "policy", "audit", "state", "guard"}
-    assert written["growth"].keys() == {"documents", "rules"}
+    assert written["growth"].keys() == {"documents", "rules", "spread", "one tool"}
+    assert all(load["seconds"] > 0 for load in written["loads"].values())
     for target in written["targets"]:
         assert target["met"] is (target["measured"] <= target["aim"])
         assert ("met" if target["met"] else "MISSED") in done.stdout

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 
-import cedarpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bailiwick.model.call import Fact
+from bailiwick.model.circumstances import FactDecl, FactScope
 from bailiwick.model.decision import FlowFacts, Verdict
 from bailiwick.model.label import Label
-from bailiwick.model.shape import BOOL, LONG, STRING, Field, Record
+from bailiwick.model.shape import BOOL, LONG, Field, Record, Shape
 from bailiwick.model.tool import Effect
 from bailiwick.policy import PolicyEngine, PolicySource
-from bailiwick.policy.parts import part_of
-from bailiwick.policy.world import Struct, build_world
-from tests.policy.desk import DIRECTORY, VOCABULARY, arg, catalog, decide, flow, load, request, subject, tool, unchecked
+from bailiwick.policy.world import Struct
+from tests.policy.desk import (
+    CATALOG,
+    DIRECTORY,
+    VOCABULARY,
+    arg,
+    catalog,
+    decide,
+    flow,
+    load,
+    request,
+    subject,
+    tool,
+    unchecked,
+    unsliced,
+)
 
 PERMIT = '@id("all") permit (principal, action == Action::"mail.send", resource);'
 
@@ -82,10 +95,8 @@ FLOWS = st.builds(
 def uncut(engine: PolicyEngine) -> PolicyEngine:
     """The same engine, made to put every call to all rules with the whole context."""
     decide(engine, "mail.send")
-    engine._parts = {
-        name: dataclasses.replace(part, fits=lambda _: False, places=True) for name, part in engine._parts.items()
-    }
-    return engine
+    engine._parts = {name: dataclasses.replace(part, fits=lambda _: False) for name, part in engine._parts.items()}
+    return unsliced(engine)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +176,7 @@ def test_rules_of_other_tools_are_not_asked() -> None:
     )
     engine = load(PERMIT + others)
     decide(engine, "mail.send")
-    assert list(engine._parts["mail.send"].rules.to_pst().static_policies) == ["all"]
+    assert [name for bucket in engine._parts["mail.send"].stock.buckets() for name in bucket.rules] == ["all"]
 
 
 def test_arguments_with_the_names_of_other_attributes_are_told_apart() -> None:
@@ -182,15 +193,6 @@ def test_arguments_with_the_names_of_other_attributes_are_told_apart() -> None:
     assert set(engine._parts["odd.tool"].context.attrs) == {"args"}
 
 
-def test_templates_have_no_part() -> None:
-    world = build_world(
-        catalog=catalog(tool("a.b", Effect.READ, args=(arg("x", STRING),))), directory=DIRECTORY, vocabulary=VOCABULARY
-    )
-    rules = cedarpy.policies_to_pst("permit (principal == ?principal, action, resource);")
-    with pytest.raises(ValueError, match="templates"):
-        part_of(world, rules, world.actions["a.b"])
-
-
 @pytest.mark.parametrize(
     ("scope", "condition", "asks"),
     [
@@ -205,5 +207,38 @@ def test_templates_have_no_part() -> None:
 )
 def test_a_resource_is_an_entity_where_a_rule_asks_about_it(scope: str, condition: str, asks: bool) -> None:
     engine = unchecked(f'@id("a") permit (principal, action == Action::"mail.send", {scope}) when {{ {condition} }};')
-    decide(engine, "mail.send")
-    assert engine._parts["mail.send"].places is asks
+    (bucket,) = engine._index.stock(engine._world.actions["mail.send"]).buckets()
+    assert bucket.places is asks
+
+
+def fact(name: str, shape: Shape) -> FactDecl:
+    return FactDecl(name=name, shape=shape, scope=FactScope.GLOBAL, timeout_ms=100, max_age_ms=1000)
+
+
+ON_SEND, ON_SEARCH = ("mail.send", 'action in Action::"send"'), ("kb.search", 'action == Action::"kb.search"')
+
+
+@pytest.mark.parametrize(
+    ("scope", "condition", "asked", "names"),
+    [
+        ("action", "context.flow.tainted", "mail.send", set()),
+        (ON_SEND[1], "context.facts.on_call.value", ON_SEND[0], {"on_call"}),
+        (ON_SEND[1], "context.facts.age.age_ms > 5 || context.facts.on_call.value", ON_SEND[0], {"age", "on_call"}),
+        (ON_SEND[1], "context.facts.on_call.value", ON_SEARCH[0], set()),
+        (ON_SEARCH[1], "context.facts.on_call.value", ON_SEND[0], set()),
+        (ON_SEARCH[1], "context.facts == context.facts", ON_SEARCH[0], {"age", "on_call"}),
+        ("action", "context.facts.age.age_ms > 5", ON_SEARCH[0], {"age"}),
+        ("action", "context.facts.on_call.value", "no.tool", set()),
+        ("action", "context.facts.on_call.value", "send:none", set()),
+    ],
+)
+def test_the_facts_that_a_tools_rules_read(scope: str, condition: str, asked: str, names: set[str]) -> None:
+    rules = f'@id("a") forbid (principal, {scope}, resource) when {{ {condition} }};'
+    facts = (fact("on_call", BOOL), fact("age", LONG))
+    engine = PolicyEngine.load(
+        [PolicySource(path="a.cedar", text=rules)],
+        catalog=CATALOG,
+        directory=DIRECTORY,
+        vocabulary=dataclasses.replace(VOCABULARY, facts=facts),
+    )
+    assert engine.facts_read(asked) == names

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bailiwick.errors import Finding, ProjectError
+from bailiwick.errors import Finding, ProjectError, Severity
 from bailiwick.policy import PolicyEngine, PolicySource
 from tests.policy.desk import CATALOG, DIRECTORY, NIGHTLY, VOCABULARY, directory, load
 
@@ -40,7 +40,7 @@ def test_the_loader_names_rule_and_line(case: Case) -> None:
     assert found, findings(case.text)
     assert found[0].where.line == case.line
     assert found[0].where.file == "policies/desk.cedar"
-    assert found[0].warning is case.warning
+    assert (found[0].severity is not Severity.ERROR) is case.warning
     assert case.hint in found[0].hint
 
 
@@ -52,7 +52,7 @@ def test_a_warning_does_not_keep_a_rule_from_loading(case: Case) -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if not case.warning], ids=lambda case: case.name)
 def test_an_error_names_one_thing_once(case: Case) -> None:
     """No error is drowned in what follows from it."""
-    errors = [finding for finding in findings(case.text) if not finding.warning]
+    errors = [finding for finding in findings(case.text) if finding.severity is Severity.ERROR]
     assert len({(finding.rule, finding.message) for finding in errors}) == len(errors)
     assert len(errors) <= 2
 
@@ -85,7 +85,7 @@ def test_every_error_of_every_file_is_reported() -> None:
 def test_a_broken_rule_does_not_hide_its_neighbours() -> None:
     text = """@id("a") permit (principal, action, resource) when { 1 = 2 };
         @id("a;//") forbid (principal, action, resource);"""
-    assert [finding.rule for finding in findings(text) if not finding.warning] == ["syntax", "bad-id"]
+    assert [finding.rule for finding in findings(text) if finding.severity is Severity.ERROR] == ["syntax", "bad-id"]
 
 
 def test_semicolons_in_strings_and_comments_end_no_rule() -> None:

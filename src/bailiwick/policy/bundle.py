@@ -38,7 +38,8 @@ class PolicySource:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyInfo:
     """One rule as loaded. `gate` is set iff a person can lift it; `reason` is its `@reason` or empty; `text` is the
-    rule as its author wrote it, from its first annotation to its semicolon."""
+    rule as its author wrote it, from its first annotation to its semicolon; of a pack's rule that was narrowed, what is
+    left of it."""
 
     id: str
     effect: PolicyEffect

@@ -18,12 +18,13 @@ from cedarpy import pst
 
 from bailiwick.errors import Finding
 from bailiwick.model.principal import EntityKind
+from bailiwick.policy.conditions import Goal, clash, goals_of
 from bailiwick.policy.scope import environments, names_tools, template_matches
 from bailiwick.policy.tree import Rule
 from bailiwick.policy.typer import Seen, Typer
 from bailiwick.policy.world import GROUPS, World
 
-__all__ = ["UNKNOWN_ENTITY_RULES", "check_types", "suggestion"]
+__all__ = ["UNKNOWN_ENTITY_RULES", "check_types", "named_in", "suggestion"]
 
 _WORDS = {
     EntityKind.USER: "user",
@@ -40,6 +41,8 @@ _WORDS = {
 UNKNOWN_ENTITY_RULES = frozenset(f"unknown-{word}" for word in _WORDS.values())
 """Findings that say more than Cedar's own 'unrecognized' and 'no applicable action' do."""
 
+_PRINCIPAL = pst.Var(name="principal")
+_RESOURCE = pst.Var(name="resource")
 _INTERFACE_HINT = (
     "use the effect's interface, which every tool of the group has (context.send, context.pay, context.change …), "
     "or name the tools in the scope"
@@ -61,7 +64,18 @@ def check_types(rule: Rule, world: World) -> tuple[Finding, ...]:
     findings = tuple(judge.findings())
     if not fires and not findings:
         return (_never(rule, world),)
+    if fires and not findings and (why := clash(_goals(rule))):
+        hint = "leave one of the conditions out, or make two rules of them"
+        return (rule.finding("never-fires", f"{rule.name()} can never fire: {why}", "when", "unless", hint=hint),)
     return findings
+
+
+def _goals(rule: Rule) -> Iterator[Goal]:
+    """What must hold for `rule` to fire, with what its scope says of single entities."""
+    for variable, constraint in ((_PRINCIPAL, rule.tree.principal), (_RESOURCE, rule.tree.resource)):
+        if isinstance(constraint, pst.ScopeEq) and isinstance(constraint.entity, pst.EntityUid):
+            yield Goal(pst.BinaryOp(op="eq", left=variable, right=pst.EntityLit(value=constraint.entity)), truth=True)
+    yield from goals_of(rule.tree.clauses)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -75,7 +89,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return "known: " + ", ".join(words[:8]) + (" …" if len(words) > 8 else "")
 
 
-def _uids(rule: Rule) -> Iterator[pst.EntityUid]:
+def named_in(rule: Rule) -> Iterator[pst.EntityUid]:
+    """Every entity that the scope and the conditions of `rule` name."""
     for constraint in (rule.tree.principal, rule.tree.action, rule.tree.resource):
         match constraint:
             case pst.ScopeEq(entity=pst.EntityUid() as uid) | pst.ScopeIn(entity=pst.EntityUid() as uid):
@@ -98,7 +113,7 @@ def _types(rule: Rule) -> Iterator[str]:
     for node in rule.nodes():
         if isinstance(node, pst.Is):
             yield str(node.entity_type)
-    for uid in _uids(rule):
+    for uid in named_in(rule):
         yield str(uid.type)
 
 
@@ -111,7 +126,7 @@ def _unknown_types(rule: Rule) -> Iterator[Finding]:
 
 
 def _entities(rule: Rule, world: World) -> Iterator[Finding]:
-    for uid in dict.fromkeys(_uids(rule)):
+    for uid in dict.fromkeys(named_in(rule)):
         kind = next((kind for kind in EntityKind if kind.value == str(uid.type)), None)
         if kind is None:
             continue  # reported by _unknown_types

@@ -3,32 +3,42 @@
 Cedar skips a rule that errors, accepts entities that nobody declared, and answers without a schema. So here a link is
 allowed iff Cedar says Allow, *and* reports no error, *and* a schema was applied (handles are always parsed with one),
 *and* every id that the request refers to is known, *and* the context was built here. Anything else denies, and so does
-every exception that Cedar or the encoder raises. All links are asked about all resources in one batch, with what the
-tool's rules need (`parts`).
+every exception that Cedar or the encoder raises. All links are asked about all resources in one batch, with the rules
+that they can meet (`slices`) and with what the tool's rules need (`parts`).
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import cedarpy
 import orjson
+from cedarpy import pst
 
 from bailiwick.errors import Finding
 from bailiwick.model.call import Resource
+from bailiwick.model.circumstances import WorkingHours
 from bailiwick.model.decision import Gate, LinkVerdict, Outcome, Reason, Verdict
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.model.tool import Catalog
 from bailiwick.policy import reasons
 from bailiwick.policy.administration import build_admin_world
+from bailiwick.policy.build import build_world
 from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource, Vocabulary
 from bailiwick.policy.entities import EntityJson, Subject, Uid, agent_entities, build_person, build_subject, uid
+from bailiwick.policy.facts import Probe, as_permits, attributes_of, plain_context
 from bailiwick.policy.loader import load_bundle
+from bailiwick.policy.observed import observed, without
 from bailiwick.policy.parts import Part, kept, part_of
+from bailiwick.policy.question import described, misplaced, plain, seat_of, shortened
 from bailiwick.policy.request import AdminRequest, PolicyRequest, context_of
-from bailiwick.policy.world import ActionDecl, World, build_world
+from bailiwick.policy.scope import action_fits
+from bailiwick.policy.slices import Slices, index, keys, parents
+from bailiwick.policy.world import ActionDecl, Struct, World
 
 __all__ = ["PolicyEngine"]
 
@@ -46,6 +56,7 @@ class _Asked(NamedTuple):
     uids: list[tuple[Uid, Uid]]
     action: Uid
     handle: cedarpy.Entities
+    rules: cedarpy.PolicySet
     part: Part
     context: dict[str, object]
 
@@ -70,11 +81,17 @@ class PolicyEngine:
         return cls(load_bundle(sources, world=world, directory=directory), world=world, directory=directory)
 
     def __init__(self, bundle: Bundle, *, world: World, directory: Directory) -> None:
-        """From a bundle that is already loaded; `load` is the way to get a checked one."""
+        """From a bundle that is already loaded; `load` is the way to get a checked one.
+
+        Raises ValueError if it holds templates, TypeError if it has no schema: Cedar would go by what is left."""
+        if not isinstance(bundle.schema, cedarpy.Schema):
+            raise TypeError("a bundle needs its schema")
         self.digest: str = bundle.digest
         self.schema_text: str = bundle.schema_text
         self.policies: Mapping[str, PolicyInfo] = bundle.policies
         self.warnings: tuple[Finding, ...] = bundle.warnings
+        self.bundle: Bundle = bundle
+        self.world: World = world
         self._policy_set = bundle.policy_set
         self._schema = bundle.schema
         self._world = world
@@ -88,14 +105,43 @@ class PolicyEngine:
         self._tools = {name: action for name, action in world.actions.items() if not action.sentinel}
         self._actions: dict[str, Uid] = {name: {"type": "Action", "id": name} for name in self._tools}
         self._rules = bundle.policy_set.to_pst()
+        self._index = index(self._rules)
+        self._slices = Slices(self._index.size)
         self._parts: dict[str, Part] = {}
+        self.observed: frozenset[str] = observed(bundle.policies)
+        self._enforced: PolicyEngine | None = None
+        if self.observed:
+            self._enforced = PolicyEngine(without(bundle, self.observed), world=world, directory=directory)
 
-    def subject(self, *, chain: Chain, task: str, purpose: str, expires_ms: int | None) -> Subject:
+    def subject(
+        self,
+        *,
+        chain: Chain,
+        task: str,
+        purpose: str,
+        expires_ms: int | None,
+        tools: frozenset[str] | None = None,
+        zones: frozenset[str] = frozenset(),
+        groups: tuple[str, ...] = (),
+    ) -> Subject:
         """The subject of a session: build it once, use it for each of its calls. Never raises on unknown ids: then
-        everything that is decided for it is denied. `expires_ms` None: the task has no end."""
+        everything that is decided for it is denied. `expires_ms` None: the task has no end; `tools` None: it is not
+        limited to any, nor to zones if there are none. `groups` are the user's beside those of their entry."""
         return build_subject(
-            self._directory, engine=self._token, chain=chain, task=task, purpose=purpose, expires_ms=expires_ms
+            self._directory,
+            engine=self._token,
+            chain=chain,
+            task=task,
+            purpose=purpose,
+            expires_ms=expires_ms,
+            tools=tools,
+            zones=zones,
+            groups=groups,
         )
+
+    def made(self, subject: Subject) -> bool:
+        """Whether `subject` is one of this engine's, so that it can decide for it."""
+        return subject.engine is self._token
 
     def person(self, user: str) -> Subject:
         """The subject of somebody who acts by themselves, through no agent: for administration."""
@@ -108,7 +154,7 @@ class PolicyEngine:
         try:
             asked, problems = self._ask(request)
         except _FAILURES as error:
-            asked, problems = None, (_described(error),)
+            asked, problems = None, (described(error),)
         if asked is None:
             return self._refused(request, problems)
         approved = request.approved & self._gates.keys()
@@ -122,6 +168,16 @@ class PolicyEngine:
         return self._verdict(
             Outcome.DENY, links, why=reasons.deny_reasons(request.tool, links, self._reasons, self._gates)
         )
+
+    def decide_enforced(self, request: PolicyRequest) -> Verdict:
+        """As `decide`, by those rules alone that are not only observed."""
+        if self._enforced is None or not self.made(request.subject):
+            return self.decide(request)
+        return self._enforced.decide(replace(request, subject=self._enforced.adopted(request.subject)))
+
+    def adopted(self, subject: Subject) -> Subject:
+        """The subject of an engine over the same directory, as one of this engine's."""
+        return replace(subject, engine=self._token, seats={})
 
     def _verdict(
         self,
@@ -145,8 +201,23 @@ class PolicyEngine:
         why = reasons.error_reason() if known else reasons.unknown_tool(request.tool)
         return self._verdict(Outcome.DENY, links, why=(why,))
 
-    def _ask(self, request: PolicyRequest | AdminRequest) -> tuple[_Asked | None, tuple[str, ...]]:
-        """The request as Cedar takes it, or why it may not be put to Cedar."""
+    def facts_read(self, tool: str) -> frozenset[str]:
+        """The names under `context.facts` that rules on `tool` read; none if nobody knows the tool."""
+        action = self._tools.get(tool)
+        facts = None if action is None else self._part(action).context.attrs.get("facts")
+        return frozenset() if facts is None or not isinstance(facts.type, Struct) else frozenset(facts.type.attrs)
+
+    def _part(self, action: ActionDecl) -> Part:
+        part = self._parts.get(action.name)
+        if part is None:
+            part = self._parts[action.name] = part_of(self._world, self._index, action)
+        return part
+
+    def _ask(
+        self, request: PolicyRequest | AdminRequest, *, probed: bool = False
+    ) -> tuple[_Asked | None, tuple[str, ...]]:
+        """The request as Cedar takes it, or why it may not be put to Cedar. `probed`: it will be asked about rules that
+        are not in the request's slice."""
         subject = request.subject
         action = self._tools.get(request.tool)
         if action is None:
@@ -155,26 +226,29 @@ class PolicyEngine:
             return None, ("the subject was made by another engine",)
         if subject.problems:
             return None, subject.problems
-        if problems := _misplaced(request.resources, action):
+        if problems := misplaced(request.resources, action):
             return None, problems
         resources = {resource.ref: resource for resource in request.resources}
         added, problems = self._targets(resources, subject)
         if problems:
             return None, problems
-        part = self._parts.get(action.name)
-        if part is None:
-            part = self._parts[action.name] = part_of(self._world, self._rules, action)
-        base = subject.handles.get(action.name)
-        if base is None:
-            base = subject.handles[action.name] = _handle(subject, action, part)
+        part = self._part(action)
+        seat = subject.seats.get(action.name)
+        if seat is None:
+            seat = subject.seats[action.name] = seat_of(subject, action, part)
+        lineage = parents(added)
+        met = (key for ref in resources for key in keys((ref.kind.value, ref.id), seat.lineage, lineage))
+        cut = self._slices.of(part.stock, rows=seat.rows, resources=met)
         # Adding entities copies the handle, which costs as much as judging a link.
-        handle = base.with_added_json_str(orjson.dumps(added).decode()) if added and part.places else base
+        asks = added and (cut.places or probed)
+        handle = seat.handle.with_added_json_str(orjson.dumps(added).decode()) if asks else seat.handle
         uids = [uid(ref) for ref in resources]
         asked = _Asked(
             pairs=[(link, ref) for link in subject.links for ref in resources],
             uids=[(principal, target) for principal in subject.principals for target in uids],
             action=self._actions[action.name],
             handle=handle,
+            rules=cut.rules,
             part=part,
             context=context_of(request, self._hours),
         )
@@ -199,7 +273,7 @@ class PolicyEngine:
         try:
             answers = self._answers(asked, approved)
         except _FAILURES as error:
-            failed = (_described(error),)
+            failed = (described(error),)
             return tuple(
                 LinkVerdict(link=link, resource=resource, allowed=False, errors=failed)
                 for link, resource in asked.pairs
@@ -210,11 +284,11 @@ class PolicyEngine:
 
     def _answers(self, asked: _Asked, approved: frozenset[str]) -> list[cedarpy.AuthzResult]:
         context = {**asked.context, "approved": sorted(approved)}
-        encoded = orjson.dumps(context, default=_plain)
+        encoded = orjson.dumps(context, default=plain)
         rules, schema = self._policy_set, self._schema
         if asked.part.fits(context):
-            rules, schema = asked.part.rules, asked.part.schema
-            encoded = orjson.dumps(kept(asked.part.context, context), default=_plain)
+            rules, schema = asked.rules, asked.part.schema
+            encoded = orjson.dumps(kept(asked.part.context, context), default=plain)
         text = encoded.decode()
         requests = [
             {"principal": principal, "action": asked.action, "resource": resource, "context": text}
@@ -241,7 +315,7 @@ class PolicyEngine:
             resource=resource,
             allowed=decision is cedarpy.Decision.Allow and not errors,
             policies=tuple(names),
-            errors=tuple(map(_shortened, errors)),
+            errors=tuple(map(shortened, errors)),
         )
 
     def _liftable(self, links: tuple[LinkVerdict, ...]) -> tuple[Gate, ...]:
@@ -264,43 +338,59 @@ class PolicyEngine:
         links = self._evaluate(asked, approved | {gate.id for gate in gates})
         return all(link.allowed for link in links)
 
+    def probe(self, request: PolicyRequest) -> Probe | None:
+        """What Cedar is given for `request`, to ask it about single conditions; None where it is not asked at all."""
+        try:
+            asked, _ = self._ask(request, probed=True)
+            if asked is None or not asked.part.fits({**asked.context, "approved": ()}):
+                return None
+            added, _ = self._targets({each.ref: each for each in request.resources}, request.subject)
+            context = orjson.loads(orjson.dumps(asked.context, default=plain))
+        except _FAILURES:
+            return None
 
-def _handle(subject: Subject, action: ActionDecl, part: Part) -> cedarpy.Entities:
-    """The session's entities and the tool's zones, parsed with the tool's schema."""
-    zones = [{"uid": {"type": "Zone", "id": zone}, "attrs": {}, "parents": []} for zone in action.zones or ()]
-    return cedarpy.Entities.from_json_str(orjson.dumps([*subject.entities, *zones]).decode(), part.schema)
+        def ask(conditions: Sequence[pst.Expr]) -> list[frozenset[int]]:
+            permits = cedarpy.PolicySet.from_pst(as_permits(conditions))
+            question = asked._replace(rules=permits)
+            answers = self._answers(question, request.approved & self._gates.keys())
+            return [frozenset(map(int, answer.diagnostics.reasons)) for answer in answers]
 
+        action = self._tools[request.tool]
+        return Probe(
+            rules={
+                name: self._rules.static_policies[name]
+                for name in self._order
+                if action_fits(self._rules.static_policies[name].action, action)
+            },
+            infos=self.policies,
+            pairs=tuple(asked.pairs),
+            context=plain_context(context),
+            attributes=attributes_of([*request.subject.entities, *added]),
+            ask=ask,
+        )
 
-def _misplaced(resources: tuple[Resource, ...], action: ActionDecl) -> tuple[str, ...]:
-    """Why these resources cannot be `action`'s."""
-    if not resources:
-        return ("the call names no resource",)
-    seen: dict[EntityRef, tuple[str, ...]] = {}
-    for resource in resources:
-        ref = resource.ref
-        if ref.kind is not action.resource:
-            return (f"{ref} is not a {action.resource.value}",)
-        if action.zones is not None and not action.zones.issuperset(resource.zones):
-            return (f"{ref} lies in a zone that the catalog does not give to {action.name}",)
-        if seen.setdefault(ref, resource.zones) != resource.zones:
-            return (f"{ref} is given twice, in different zones",)
-    return ()
+    @property
+    def actions(self) -> Mapping[str, ActionDecl]:
+        """Every tool that can be called, as rules see it."""
+        return self._tools
 
+    def with_rules(self, bundle: Bundle) -> PolicyEngine:
+        """Other rules over the same project: mutants and probes of policy tests, which nothing is enforced with."""
+        return PolicyEngine(bundle, world=self._world, directory=self._directory)
 
-def _plain(value: object) -> object:
-    """What orjson does not take by itself: read-only mappings and sets."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError(f"facts cannot hold a {type(value).__name__}")
+    def load_rule(self, source: PolicySource) -> Bundle:
+        """`source` by itself, as it would load in this project. Raises ProjectError where it would be refused."""
+        return load_bundle((source,), world=self._world, directory=self._directory, schema=self._schema)
 
+    @property
+    def hours(self) -> WorkingHours | None:
+        """The project's working hours."""
+        return self._hours
 
-def _described(error: BaseException) -> str:
-    return _shortened(f"{type(error).__name__}: {error}")
-
-
-def _shortened(text: str) -> str:
-    """An error text without the values of the request, which it may quote: they do not belong into the record."""
-    start, end = text.find("`{"), text.rfind("}`")
-    return f"{text[:start]}`…`{text[end + 2 :]}" if 0 <= start < end else text[:500]
+    def with_directory(self, directory: Directory) -> PolicyEngine:
+        """The same rules over a directory that has the same names: what would be decided if it said otherwise."""
+        other = copy.copy(self)
+        other._directory, other._token = directory, object()  # noqa: SLF001 - one of its own kind
+        if self._enforced is not None:
+            other._enforced = self._enforced.with_directory(directory)  # noqa: SLF001
+        return other

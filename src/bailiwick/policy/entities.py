@@ -19,7 +19,17 @@ from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.policy.slices import Parents, Row
 from bailiwick.policy.world import NO_END
 
-__all__ = ["EntityJson", "Seat", "Subject", "Uid", "agent_entities", "build_person", "build_subject", "link_entities", "uid"]
+__all__ = [
+    "EntityJson",
+    "Seat",
+    "Subject",
+    "Uid",
+    "agent_entities",
+    "build_person",
+    "build_subject",
+    "link_entities",
+    "uid",
+]
 
 Uid = dict[str, str]
 """`{"type": …, "id": …}`: the only form in which ids reach Cedar."""
@@ -68,11 +78,12 @@ def build_subject(
     expires_ms: int | None,
     tools: frozenset[str] | None = None,
     zones: frozenset[str] = frozenset(),
+    groups: tuple[str, ...] = (),
 ) -> Subject:
     """The subject of one session. Ids that the directory does not know become `problems`."""
     made = _Made(directory=directory)
     for link in chain.links:
-        made.link(link)
+        made.link(link, groups if link == chain.root else ())
     task_ref = EntityRef(kind=EntityKind.TASK, id=task)
     ends = NO_END if expires_ms is None else expires_ms
     scope = {"limited": tools is not None or bool(zones), "tools": sorted(tools or ()), "zones": sorted(zones)}
@@ -141,14 +152,14 @@ class _Made:
     entities: list[EntityJson] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def link(self, ref: EntityRef) -> None:
-        """Add a user, service or agent with all that it is in."""
+    def link(self, ref: EntityRef, groups: tuple[str, ...] = ()) -> None:
+        """Add a user, service or agent with all that it is in; a user also with `groups` beside their own."""
         match ref.kind:
             case EntityKind.USER if user := self.directory.users.get(ref.id):
-                groups = self.closure(EntityKind.GROUP, user.groups, self.directory.groups)
+                inside = self.closure(EntityKind.GROUP, (*user.groups, *groups), self.directory.groups)
                 roles = self.closure(EntityKind.ROLE, user.roles, self.directory.roles)
                 attrs = {"active": user.active, "level": user.level, "clearance": user.clearance}
-                self.add(ref, {**user.attributes, **attrs}, (*groups, *roles))
+                self.add(ref, {**user.attributes, **attrs}, (*dict.fromkeys(inside), *roles))
             case EntityKind.SERVICE if service := self.directory.services.get(ref.id):
                 attrs = {"active": service.active, "clearance": service.clearance}
                 words = {"owner": service.owner, "purpose": service.purpose}

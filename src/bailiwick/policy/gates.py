@@ -81,7 +81,6 @@ def _stray(rule: Rule) -> Iterator[Finding]:
                 f"@{name} has no effect without @gate",
                 name,
                 hint="add @gate, or remove the annotation",
-                warning=True,
             )
 
 
@@ -172,16 +171,18 @@ def _reachable(rule: Rule, gate: Gate, directory: Directory) -> Iterator[Finding
     if gate.kind is GateKind.CONFIRM:
         return
     able = sum(
-        EntityRef(kind=EntityKind.USER, id=user) in gate.approvers
-        or not directory.groups_of(user).isdisjoint(gate.approvers)
-        for user in directory.users
+        user.active
+        and (
+            EntityRef(kind=EntityKind.USER, id=user.id) in gate.approvers
+            or not directory.groups_of(user.id).isdisjoint(gate.approvers)
+        )
+        for user in directory.users.values()
     )
     if able < gate.quorum:
         yield rule.finding(
             "gate-out-of-reach",
-            f"{rule.name()} asks for {gate.quorum} approval(s); the directory has {able} user(s) who could give one",
+            f"{rule.name()} asks for {gate.quorum} approval(s); {able} active user(s) could give one",
             "quorum",
             "approvers",
             hint="add people to the approvers' groups; until then this gate always denies",
-            warning=True,
         )

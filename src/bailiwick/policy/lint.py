@@ -14,17 +14,18 @@ from cedarpy import pst
 from bailiwick.errors import Finding
 from bailiwick.model.principal import EntityKind
 from bailiwick.policy.bundle import PolicyEffect
+from bailiwick.policy.observed import check_observe
 from bailiwick.policy.scope import names_tools, resource_fits
 from bailiwick.policy.tree import Rule, literals, walk
 from bailiwick.policy.world import GROUPS, World
 
 __all__ = ["RESERVED_IDS", "check_form"]
 
-RESERVED_IDS = frozenset({"no-permit", "policy-error", "unknown-tool"})
+RESERVED_IDS = frozenset({"no-permit", "observed", "policy-error", "unknown-tool"})
 """Codes of reasons that are not rules."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
-_ANNOTATIONS = frozenset({"id", "gate", "approvers", "quorum", "reason"})
+_ANNOTATIONS = frozenset({"id", "gate", "approvers", "quorum", "reason", "observe"})
 _ARITHMETIC = {
     "add": "+",
     "sub": "-",
@@ -43,6 +44,7 @@ def check_form(rule: Rule, world: World) -> tuple[Finding, ...]:
     return (
         *_identity(rule),
         *_annotations(rule),
+        *check_observe(rule, world),
         *_arithmetic(rule),
         *_values(rule),
         *_beyond_group(rule, world),
@@ -66,9 +68,9 @@ def _annotations(rule: Rule) -> Iterator[Finding]:
         if name not in _ANNOTATIONS:
             known = ", ".join(f"@{known}" for known in sorted(_ANNOTATIONS))
             message = f"@{name} is unknown and has no effect"
-            yield rule.finding("unknown-annotation", message, name, hint=f"known: {known}", warning=True)
+            yield rule.finding("unknown-annotation", message, name, hint=f"known: {known}")
         elif name == "reason" and not value.strip():
-            yield rule.finding("empty-reason", "@reason is empty", name, hint="say why in one sentence", warning=True)
+            yield rule.finding("empty-reason", "@reason is empty", name, hint="say why in one sentence")
 
 
 def _arithmetic(rule: Rule) -> Iterator[Finding]:
@@ -174,7 +176,7 @@ def _empty_sets(rule: Rule) -> Iterator[Finding]:
             case pst.BinaryOp(op="contains_all", right=pst.GetAttr(attr=attr) as facts) if facts not in tested:
                 message = f"containsAll is true when {attr} is empty"
                 hint = f"test it too: !….{attr}.isEmpty() && …"
-                yield rule.finding("empty-set", message, "containsAll", hint=hint, warning=True)
+                yield rule.finding("empty-set", message, "containsAll", hint=hint)
             case _:
                 pass
 
@@ -185,8 +187,8 @@ def _scope(rule: Rule) -> Iterator[Finding]:
     action = rule.tree.action
     if isinstance(action, pst.ScopeAny):
         message = f"{rule.name()} permits every tool, also those that are added later"
-        yield rule.finding("unscoped-permit", message, hint="say which tools: action in [...]", warning=True)
+        yield rule.finding("unscoped-permit", message, hint="say which tools: action in [...]")
     elif isinstance(rule.tree.principal, pst.ScopeAny) and not names_tools(rule):
         message = f"{rule.name()} permits a group of tools to everybody"
         hint = "say to whom: principal in Group::…, in AgentClass::…, is User …"
-        yield rule.finding("unscoped-permit", message, hint=hint, warning=True)
+        yield rule.finding("unscoped-permit", message, hint=hint)

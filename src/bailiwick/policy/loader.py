@@ -7,6 +7,7 @@ and rekeyed through the JSON policy format, so that reasons are the author's ids
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -14,18 +15,22 @@ from types import MappingProxyType
 
 import cedarpy
 import orjson
+from cedarpy import pst
 
-from bailiwick.errors import Finding, ProjectError, Where
+from bailiwick.errors import Finding, ProjectError, Severity, Where
 from bailiwick.model.canonical import digest
 from bailiwick.model.decision import Gate
 from bailiwick.model.directory import Directory
+from bailiwick.model.principal import EntityKind
 from bailiwick.policy.administration import ADMINISTRATION_FOLDER
 from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource
 from bailiwick.policy.check import UNKNOWN_ENTITY_RULES, check_types
 from bailiwick.policy.gates import read_gate
 from bailiwick.policy.lint import check_form
-from bailiwick.policy.schema import render
-from bailiwick.policy.text import Piece, split
+from bailiwick.policy.packs import fit_packs
+from bailiwick.policy.rulebook import severity_of
+from bailiwick.policy.schema import render, render_for
+from bailiwick.policy.text import MAX_BRACKETS, MAX_STEPS, Piece, split
 from bailiwick.policy.tree import Rule
 from bailiwick.policy.world import World
 
@@ -36,15 +41,21 @@ _ON_ENTITY = re.compile(r"attribute `(?P<path>[^`]+)` on entity type `(?P<action
 _OPTIONAL = re.compile(r"access to optional attribute `(?P<path>[^`]+)` (?P<of>in context)?")
 _QUOTED = re.compile(r"[`'](?P<token>[^`']+)[`']")
 _SAID_BETTER = UNKNOWN_ENTITY_RULES | {"never-fires", "reserved-action", "unknown-type"}
+_WORTH_A_SCHEMA = 20
+"""How many rules of one tool pay for a schema of their own."""
+
 _REPEATS = ("unrecognized action", "unrecognized entity type", "unable to find an applicable action")
 
 
-def load_bundle(sources: Sequence[PolicySource], *, world: World, directory: Directory) -> Bundle:
-    """The bundle of `sources`, checked against `world`. Raises ProjectError with every finding."""
+def load_bundle(
+    sources: Sequence[PolicySource], *, world: World, directory: Directory, schema: cedarpy.Schema | None = None
+) -> Bundle:
+    """The bundle of `sources`, checked against `world`. Raises ProjectError with every finding. `schema` is that of
+    `world`, where it has been made before."""
     findings = list(world.findings)
     schema_text = render(world)
     try:
-        schema = cedarpy.Schema.from_str(schema_text)
+        schema = schema or cedarpy.Schema.from_str(schema_text)
     except ValueError as error:
         message = f"the schema of catalog and directory cannot be built: {_first_line(error)}"
         hint = "look for unusual names of tools, arguments and attributes"
@@ -52,6 +63,8 @@ def load_bundle(sources: Sequence[PolicySource], *, world: World, directory: Dir
         raise ProjectError(findings) from error
     rules = [rule for source in sources for rule in _parse(source, findings)]
     findings += _duplicates(rules)
+    rules, notices = fit_packs(rules, world)
+    findings += notices
     gates: dict[str, Gate] = {}
     for rule in rules:
         found = list(check_form(rule, world))
@@ -62,11 +75,11 @@ def load_bundle(sources: Sequence[PolicySource], *, world: World, directory: Dir
         if gate is not None:
             gates[rule.id] = gate
         findings += found
-    findings += _validate(rules, schema, findings)
-    if not rules and not findings:
+    findings += _validate(rules, world, schema, findings)
+    if not rules and len(findings) == len(notices):
         findings.append(_nothing(sources, world))
-    errors = [finding for finding in findings if not finding.warning]
-    warnings = tuple(finding for finding in findings if finding.warning)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    warnings = tuple(finding for finding in findings if finding.severity is not Severity.ERROR)
     if errors:
         raise ProjectError([*sorted(errors, key=lambda finding: (finding.where.file, finding.where.line)), *warnings])
     return _bundle(rules, gates, schema, schema_text, warnings)
@@ -105,14 +118,23 @@ def _bundle(
         schema=schema,
         schema_text=schema_text,
         digest=digest(
-            "bailiwick.policy.v1", {"policies": text, "schema": schema_text, "engine": f"cedarpy {version('cedarpy')}"}
+            "bailiwick.policy.v2",
+            {"policies": _hashed(text), "schema": _hashed(schema_text), "engine": f"cedarpy {version('cedarpy')}"},
         ),
         warnings=warnings,
     )
 
 
+def _hashed(text: str) -> str:
+    """By its hash, since a canonical value is of limited size and a project may have any number of rules."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _parse(source: PolicySource, findings: list[Finding]) -> Iterator[Rule]:
     for piece in split(source.path, source.text):
+        if deep := piece.too_deep():
+            findings.append(_too_deep(deep))
+            continue
         try:
             parsed = cedarpy.policies_to_pst(piece.text)
             document = orjson.loads(cedarpy.policies_to_json_str(piece.text))
@@ -142,6 +164,12 @@ def _syntax(piece: Piece, error: ValueError) -> Finding:
     return Finding(rule="syntax", message=f"this is not Cedar: {message}", where=where, hint=hint)
 
 
+def _too_deep(where: Where) -> Finding:
+    message = f"this rule goes deeper than {MAX_BRACKETS} brackets, or has more than {MAX_STEPS} operators and dots"
+    hint = "write several rules, or put lists into one set: [...].contains(...)"
+    return Finding(rule="syntax", message=message, where=where, hint=hint)
+
+
 def _template(piece: Piece) -> Finding:
     return Finding(
         rule="template",
@@ -168,31 +196,60 @@ def _nothing(sources: Sequence[PolicySource], world: World) -> Finding:
     denied = "every call" if world.folder == "policies" else "reading the log, approving and all other administration"
     message = f"there is no rule at all in {world.folder}/, so {denied} is denied"
     where = Where(file=sources[0].path if sources else world.folder)
-    return Finding(rule="no-rules", message=message, where=where, hint="write a permit", warning=True)
+    return Finding(
+        rule="no-rules", message=message, where=where, hint="write a permit", severity=severity_of("no-rules")
+    )
 
 
-def _validate(rules: Sequence[Rule], schema: cedarpy.Schema, known: Sequence[Finding]) -> Iterator[Finding]:
+def _validate(
+    rules: Sequence[Rule], world: World, schema: cedarpy.Schema, known: Sequence[Finding]
+) -> Iterator[Finding]:
     """Cedar's strict validation, one finding for each rule and message."""
-    result = cedarpy.validate_policies("\n".join(rule.piece.text for rule in rules), schema)
     complaints: dict[int, dict[tuple[str, str], list[str]]] = {}
-    for error in result.errors:
-        index = int(error.policy_id.removeprefix("policy")) if error.policy_id else 0
-        text = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
-        key, detail = _grouped(text)
-        complaints.setdefault(index, {}).setdefault(key, []).append(detail)
+    better = {(finding.where.file, finding.where.line) for finding in known if finding.rule in _SAID_BETTER}
+    for batch, fitting in _batches(rules, world, schema):
+        result = cedarpy.validate_policies("\n".join(rules[index].piece.text for index in batch), fitting)
+        if not result.validation_passed and not result.errors:
+            message = "Cedar refuses these rules and does not say why"
+            yield Finding(rule="invalid-rule", message=message, where=Where(file=world.folder))
+        for error in result.errors:
+            index = batch[int(error.policy_id.removeprefix("policy")) if error.policy_id else 0]
+            text = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
+            key, detail = _grouped(text)
+            complaints.setdefault(index, {}).setdefault(key, []).append(detail)
     for index, grouped in sorted(complaints.items()):
         rule = rules[index]
-        better = any(finding.rule in _SAID_BETTER and _within(finding.where, rule) for finding in known)
+        said = any((rule.where.file, line) in better for line in range(rule.where.line, rule.piece.tokens[-1].line + 1))
         for (kind, text), details in grouped.items():
-            if not (better and text.startswith(_REPEATS)):
+            if not (said and text.startswith(_REPEATS)):
                 yield _complaint(rule, kind, text, sorted(detail for detail in details if detail))
-    if not result.validation_passed and not result.errors:
-        message = "Cedar refuses these rules and does not say why"
-        yield Finding(rule="invalid-rule", message=message, where=Where(file="policies"))
 
 
-def _within(where: Where, rule: Rule) -> bool:
-    return where.file == rule.where.file and rule.where.line <= where.line <= rule.piece.tokens[-1].line
+def _batches(
+    rules: Sequence[Rule], world: World, schema: cedarpy.Schema
+) -> Iterator[tuple[Sequence[int], cedarpy.Schema]]:
+    """Indices of `rules`, and a schema that says the same of them as the whole. Cedar looks at every rule for every
+    action; where many rules are about one tool, they are looked at for that tool alone."""
+    of_tool: dict[str, list[int]] = {}
+    rest: list[int] = []
+    for index, rule in enumerate(rules):
+        tool = _only_tool(rule, world)
+        (rest if tool is None else of_tool.setdefault(tool, [])).append(index)
+    for tool, mine in of_tool.items():
+        if len(mine) < _WORTH_A_SCHEMA:
+            rest += mine
+        else:
+            yield mine, cedarpy.Schema.from_str(render_for(world, tool))
+    yield sorted(rest), schema
+
+
+def _only_tool(rule: Rule, world: World) -> str | None:
+    """The tool that `rule` is about, if its scope names one and its conditions speak of no action."""
+    action = rule.tree.action
+    if not isinstance(action, pst.ActionEq) or action.entity.id not in world.actions:
+        return None
+    speaks = any(isinstance(node, pst.EntityLit) and str(node.value.type) == EntityKind.ACTION for node in rule.nodes())
+    return None if speaks else action.entity.id
 
 
 def _grouped(text: str) -> tuple[tuple[str, str], str]:

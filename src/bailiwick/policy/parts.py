@@ -7,7 +7,8 @@ under a schema that declares just these. That changes no answer:
 - a scope cannot fail, and a rule whose scope is false neither decides nor errs;
 - a rule reads the context by the names of its attributes and in no other way (where it takes a record as a whole, the
   whole record is kept);
-- which resource it is, its id says: only where a rule asks what the resource is in is it needed as an entity;
+- which resource it is, its id says: only where a rule asks what the resource is in is it needed as an entity (so says
+  the slice, `slices`: the rules among these whose principal and resource fit too);
 - the whole context must fit the whole schema, as Cedar has it. `Part.fits` asks that; a context that does not fit is
   put to Cedar uncut, which refuses it in its own words.
 
@@ -17,18 +18,17 @@ error, and the call would be denied.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, assert_never
 
 import cedarpy
 import orjson
-from cedarpy import pst
 
+from bailiwick.policy.reads import Path
 from bailiwick.policy.schema import render_for
-from bailiwick.policy.scope import action_fits
-from bailiwick.policy.tree import children, walk
+from bailiwick.policy.slices import Index, Stock
 from bailiwick.policy.world import ActionDecl, Attr, Bool, Level, Long, Ref, Str, StrSet, Struct, Type, World
 
 __all__ = ["Part", "kept", "part_of"]
@@ -36,39 +36,42 @@ __all__ = ["Part", "kept", "part_of"]
 Check = Callable[[object], bool]
 """Whether a value is of a type."""
 
-Path = tuple[str, ...]
-"""`("flow", "tainted")` for `context.flow.tainted`; empty for the context itself."""
-
 _LISTS = (list, tuple, frozenset)
 _LONGS = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """`context` is what `rules` read of the tool's context; `schema` declares the tool with it. `fits` says whether
-    Cedar would take a value as the whole context, `places` whether any rule asks what a resource is in or has."""
+    """`stock` holds the tool's rules, `context` is what they read of its context, `schema` declares the tool with it.
+    `fits` says whether Cedar would take a value as the whole context."""
 
     fits: Check
     context: Struct
-    places: bool
-    rules: cedarpy.PolicySet
+    stock: Stock
     schema: cedarpy.Schema
 
 
-def part_of(world: World, rules: pst.PolicySet, action: ActionDecl) -> Part:
-    """The part of `action`. Raises ValueError if there are templates, which the loader refuses."""
-    if rules.templates:
-        raise ValueError("templates are not evaluated")
-    mine = {name: rule for name, rule in rules.static_policies.items() if action_fits(rule.action, action)}
-    read = frozenset(path for rule in mine.values() for clause in rule.clauses for path in _read(clause.expr))
-    context = _cut(action.context, read)
+def part_of(world: World, rules: Index, action: ActionDecl) -> Part:
+    """The part of `action`."""
+    stock = rules.stock(action)
+    context = _cut(action.context, stock.reads)
     return Part(
-        fits=_check(action.context),
+        fits=_check(_asked(action.context, context)),
         context=context,
-        places=any(map(_asks_about_resource, mine.values())),
-        rules=cedarpy.PolicySet.from_pst(pst.PolicySet(templates={}, static_policies=mine, template_links=())),
+        stock=stock,
         schema=cedarpy.Schema.from_str(render_for(world, action.name, context)),
     )
+
+
+def _asked(whole: Struct, read: Struct) -> Struct:
+    """The whole context as a request has it. Providers are asked for no fact that no rule reads, so only the others are
+    there."""
+    declared, wanted = whole.attrs.get("facts"), read.attrs.get("facts")
+    if declared is None or not isinstance(declared.type, Struct):
+        return whole
+    names = wanted.type.attrs if wanted is not None and isinstance(wanted.type, Struct) else {}
+    facts = {name: attr for name, attr in declared.type.attrs.items() if name in names}
+    return Struct(MappingProxyType({**whole.attrs, "facts": Attr(Struct(MappingProxyType(facts)))}))
 
 
 def kept(context: Struct, value: Mapping[str, Any]) -> dict[str, object]:
@@ -120,39 +123,6 @@ def _check_struct(attrs: Mapping[str, Attr]) -> Check:
         return found == len(value)
 
     return check
-
-
-def _asks_about_resource(rule: pst.Template) -> bool:
-    """Whether `rule` asks more of its resource than which one it is."""
-    if isinstance(rule.resource, pst.ScopeIn | pst.ScopeIsIn):
-        return True
-    nodes = (node for clause in rule.clauses for node in walk(clause.expr))
-    return any(isinstance(node, pst.Var) and node.name == "resource" for node in nodes)
-
-
-def _read(expr: pst.Expr) -> Iterator[Path]:
-    """What `expr` reads of the context."""
-    path = _path(expr)
-    if path is not None:
-        yield path
-    else:
-        for child in children(expr):
-            yield from _read(child)
-
-
-def _path(expr: pst.Expr) -> Path | None:
-    """The path that `expr` is, or asks for with `has`; None if it is something else."""
-    match expr:
-        case pst.Var(name="context"):
-            return ()
-        case pst.GetAttr(base=base, attr=attr):
-            names: Path = (attr,)
-        case pst.HasAttr(base=base, attrs=attrs):
-            names = attrs
-        case _:
-            return None
-    above = _path(base)
-    return None if above is None else (*above, *names)
 
 
 def _cut(struct: Struct, read: frozenset[Path]) -> Struct:

@@ -15,7 +15,16 @@ from bailiwick.model.principal import EntityKind
 from bailiwick.policy.tree import Rule
 from bailiwick.policy.world import ANCESTORS, GROUPS, ActionDecl, World
 
-__all__ = ["Env", "action_fits", "can_be_in", "environments", "names_tools", "resource_fits", "template_matches"]
+__all__ = [
+    "Env",
+    "action_fits",
+    "can_be_in",
+    "entity_fits",
+    "environments",
+    "names_tools",
+    "resource_fits",
+    "template_matches",
+]
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 
@@ -33,7 +42,7 @@ def environments(rule: Rule, world: World) -> Iterator[Env]:
     for action in world.actions.values():
         if action_fits(rule.tree.action, action) and resource_fits(rule.tree.resource, action):
             for kind in action.principals:
-                if _entity_fits(rule.tree.principal, kind):
+                if entity_fits(rule.tree.principal, kind):
                     yield Env(principal=kind, action=action)
 
 
@@ -55,7 +64,7 @@ def can_be_in(kind: EntityKind, above: str) -> bool:
 
 def resource_fits(constraint: pst.PrincipalOrResourceConstraint, action: ActionDecl) -> bool:
     """Whether a resource of `action` can satisfy `constraint`."""
-    if not _entity_fits(constraint, action.resource):
+    if not entity_fits(constraint, action.resource):
         return False
     match constraint:
         case pst.ScopeEq(entity=pst.EntityUid() as uid) | pst.ScopeIn(entity=pst.EntityUid() as uid):
@@ -93,7 +102,8 @@ def action_fits(constraint: pst.ActionConstraint, action: ActionDecl) -> bool:
             return True
 
 
-def _entity_fits(constraint: pst.PrincipalOrResourceConstraint, kind: EntityKind) -> bool:
+def entity_fits(constraint: pst.PrincipalOrResourceConstraint, kind: EntityKind) -> bool:
+    """Whether an entity of `kind` can satisfy `constraint`."""
     match constraint:
         case pst.ScopeEq(entity=pst.EntityUid(type=of)) | pst.ScopeIs(entity_type=of):
             return str(of) == kind

@@ -24,6 +24,14 @@ _TOKEN = re.compile(
 )
 
 
+MAX_BRACKETS, MAX_STEPS = 100, 1000
+"""How deep the brackets of one rule may go, and how many operators, dots and `if` it may have. Cedar refuses what is
+deeper than 100, but only after it has read it, and reading recurses: on a stack of 8 MB, somewhat above these two it
+takes the process with it."""
+
+_STEPS = frozenset({"&&", "||", "+", "-", "*", ".", "[", "if"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """`kind` is string, word, open (a quote that nothing closes) or other; `line` counts from 1."""
@@ -73,10 +81,21 @@ class Piece:
         ]
         return Where(file=self.path, line=heads[1]) if len(heads) > 1 else None
 
+    def too_deep(self) -> Where | None:
+        """Where this rule gets deeper than Cedar can be trusted to read."""
+        depth = steps = 0
+        for token in self.tokens:
+            if token.kind == "string":
+                continue
+            steps += token.text in _STEPS
+            depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+            if depth > MAX_BRACKETS or steps > MAX_STEPS:
+                return Where(file=self.path, line=token.line)
+        return None
 
-def tokens(text: str) -> Iterator[Token]:
-    """Tokens of Cedar text, without white space and comments."""
-    line = 1
+
+def tokens(text: str, line: int = 1) -> Iterator[Token]:
+    """Tokens of Cedar text that begins on `line`, without white space and comments."""
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "other"
         if kind != "space":
@@ -84,11 +103,12 @@ def tokens(text: str) -> Iterator[Token]:
         line += match.group().count("\n")
 
 
-def split(path: str, text: str) -> tuple[Piece, ...]:
-    """The rules of one file, in order. Text after the last semicolon is a piece too, unless it is only comments."""
+def split(path: str, text: str, line: int = 1) -> tuple[Piece, ...]:
+    """The rules of one file, or of a part of it that begins on `line`, in order. Text after the last semicolon is a
+    piece too, unless it is only comments."""
     pieces: list[Piece] = []
     current: list[Token] = []
-    for token in tokens(text):
+    for token in tokens(text, line):
         current.append(token)
         if token.text == ";":
             pieces.append(_piece(path, text, current))

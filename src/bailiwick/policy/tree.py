@@ -10,6 +10,7 @@ from cedarpy import pst
 
 from bailiwick.errors import Finding, Where
 from bailiwick.policy.bundle import PolicyEffect
+from bailiwick.policy.rulebook import severity_of
 from bailiwick.policy.text import Piece
 
 __all__ = ["Rule", "children", "literals", "path", "walk"]
@@ -36,9 +37,11 @@ class Rule:
         """How messages call it."""
         return f'rule "{self.id}"' if self.id else "this rule"
 
-    def finding(self, rule: str, message: str, *near: str, hint: str = "", warning: bool = False) -> Finding:
-        """A finding at the first of the words `near` within the rule, or at its first line."""
-        return Finding(rule=rule, message=message, where=self.piece.find(*near), hint=hint, warning=warning)
+    def finding(self, rule: str, message: str, *near: str, hint: str = "") -> Finding:
+        """A finding at the first of the words `near` within the rule, or at its first line. `rule` is an id of the
+        rulebook, which says how grave it is."""
+        where = self.piece.find(*near)
+        return Finding(rule=rule, message=message, where=where, hint=hint, severity=severity_of(rule))
 
     def nodes(self) -> Iterator[pst.Expr]:
         """Every expression in every clause."""

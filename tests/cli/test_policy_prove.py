@@ -1,0 +1,132 @@
+"""`bailiwick policy diff` and `policy prove`: what they print, and how they end."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import Said
+
+EXAMPLE = Path(__file__).parents[2] / "examples/support"
+STRANGERS = """
+[[properties]]
+name  = "no mail to strangers without an approval"
+never = "allowed"
+when  = 'action in Action::"send" && context.flow.recipients_external && context.approved.isEmpty()'
+"""
+ALL_MAIL = """
+[[properties]]
+name  = "no mail at all"
+never = "allowed"
+tools = ["mail.send"]
+when  = 'true'
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of the example, under a name."""
+
+    def copy(name: str) -> Path:
+        return shutil.copytree(EXAMPLE, tmp_path / name, ignore=shutil.ignore_patterns(".bailiwick"))
+
+    return copy
+
+
+def change(folder: Path, before: str, after: str) -> None:
+    rules = folder / "policies/data.cedar"
+    text = rules.read_text(encoding="utf-8")
+    assert before in text
+    rules.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def declare(folder: Path, properties: str) -> None:
+    settings = folder / "bailiwick.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + properties, encoding="utf-8")
+
+
+def test_the_same_rules_grant_nothing_new(terminal: Callable[..., Said], project: Callable[[str], Path]) -> None:
+    said = terminal("policy", "diff", project("old"), project("new"))
+    assert said.code == 0, said.err
+    assert said.out.startswith("nothing new is granted: 0 tool(s) compared")
+
+
+def test_a_wider_rule_is_shown_with_a_call(terminal: Callable[..., Said], project: Callable[[str], Path]) -> None:
+    old, new = project("old"), project("new")
+    change(new, "containsAll(context", "containsAny(context")
+    said = terminal("policy", "diff", old, new)
+    assert said.code == 1
+    assert 'before  denied by "desk-tables-only"' in said.out
+    assert 'after   allowed by "support-agents"' in said.out
+    found = terminal("policy", "diff", old, new, "--json").json
+    assert found["ok"] is False
+    assert {(each["kind"], each["tool"], each["whole_call"]) for each in found["findings"]} == {
+        ("newly-allowed", "db.query", True)
+    }
+    example = found["findings"][0]["example"]
+    assert "customers" in example["facts"]["context.args.sql.tables"] or "tickets" in str(example["facts"])
+    assert found["findings"][0]["after"]["level"] == "allowed"
+
+
+def test_what_is_taken_away_is_no_reason_to_say_no(
+    terminal: Callable[..., Said], project: Callable[[str], Path]
+) -> None:
+    old, new = project("old"), project("new")
+    change(new, "containsAll(context", "containsAny(context")
+    change(new, '@quorum("1")', '@quorum("2")')
+    said = terminal("policy", "diff", new, old, "--json")
+    kinds = {each["kind"] for each in said.json["findings"]}
+    assert kinds == {"approval-weaker", "newly-denied"}
+    assert any("asked for 2 approval(s)" in each["what"] for each in said.json["changes"])
+
+
+def test_properties(terminal: Callable[..., Said], project: Callable[[str], Path]) -> None:
+    folder = project("one")
+    said = terminal("policy", "prove", folder)
+    assert (said.code, "no properties are declared" in said.out) == (0, True)
+    declare(folder, STRANGERS)
+    said = terminal("policy", "prove", folder)
+    assert said.code == 0, said.out
+    assert said.out.startswith("proved: no mail to strangers without an approval")
+    declare(folder, ALL_MAIL)
+    said = terminal("policy", "prove", folder, "--json")
+    assert said.code == 1
+    results = {each["name"]: each["result"] for each in said.json["properties"]}
+    assert results == {"no mail to strangers without an approval": "proved", "no mail at all": "refuted"}
+
+
+def test_a_condition_that_cannot_be_read_has_no_answer(
+    terminal: Callable[..., Said], project: Callable[[str], Path]
+) -> None:
+    folder = project("one")
+    declare(folder, STRANGERS.replace("context.flow.recipients_external", "context.flow.recipients"))
+    said = terminal("policy", "prove", folder)
+    assert said.code == 2
+    assert "bailiwick.toml:" in said.err
+    assert "bad-property" in said.err
+
+
+def test_no_project_has_no_answer(
+    terminal: Callable[..., Said], project: Callable[[str], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert terminal("policy", "diff", tmp_path / "empty", project("new")).code == 2
+
+
+def test_without_the_extra_it_says_which_one_to_install(project: Callable[[str], Path]) -> None:
+    folder = project("one")
+    script = "import sys; sys.modules['z3'] = None; from bailiwick.cli import main; main()"
+    for verb in (["prove", str(folder)], ["diff", str(folder), str(folder)]):
+        command = [sys.executable, "-c", script, "policy", *verb]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2
+        assert "needs the extra 'prove'" in done.stderr
+    checked = subprocess.run(
+        [sys.executable, "-c", script, "check", str(folder)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert checked.returncode == 0
