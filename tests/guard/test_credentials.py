@@ -25,7 +25,7 @@ from bailiwick.identity.proof import prove
 from bailiwick.model.event import EventKind
 from bailiwick.stores.log_reader import verify_folder
 from tests.identity.issuer import PATH, Issuer, serving
-from tests.worlds import FILES, LOGS, Clock, Tool, decisions, edit, events, make_world, opened, with_ports
+from tests.worlds import FILES, LOGS, Clock, Tool, call, decisions, edit, events, make_world, opened, with_ports
 
 HELPER = PrivateKey(b"h" * 32)
 ALICE = PrivateKey(b"a" * 32)
@@ -175,10 +175,7 @@ def test_a_revoked_delegation_stops_at_the_next_decision(use_async: bool, tmp_pa
             ports = guard.engine.ports
             ports.revocations.revoke("acme", "test", handed_id, at_ms=1, event="e-1")
             with pytest.raises(Denied) as denied:
-                if use_async:
-                    asyncio.run(child.acall("page.read", {"id": "1"}, run=Tool().arun))
-                else:
-                    child.call("page.read", {"id": "1"}, run=Tool().run)
+                call(child, "page.read", {"id": "1"}, Tool(), use_async=use_async)
             assert codes(denied) == ["revoked"]
             assert local.check("page.read", {"id": "1"}).allowed  # another delegation
         assert refused(guard, delegation=token, key=HELPER) == ["token-revoked"]

@@ -1,5 +1,8 @@
 """A person's answer to a request for approval: checked, recorded, then stored.
 
+Two things must hold: the rules in `administration/` let the person answer requests of this tool (`admin.approve`), and
+the gate has them as an approver, with separation of duties (`bailiwick.action.approval_vote`).
+
 The event comes before the state: what an approval lifts can always be found in the log. An attempt that does not count
 is recorded too.
 """
@@ -11,14 +14,18 @@ from dataclasses import dataclass
 
 from bailiwick.action.approval_vote import vote
 from bailiwick.action.approvals import Approval
+from bailiwick.guard.administering import authorise
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, CompareAndSet, Flow, GetApproval, Now
 from bailiwick.guard.record import draft
+from bailiwick.guard.standing import check_asked
+from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import EventKind
+from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import Durability
 
-__all__ = ["Answer", "answer"]
+__all__ = ["Answer", "answer", "may_answer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,12 @@ def answer(core: Core, given: Answer) -> Flow[Approval | Reason]:
         return _reason(
             "unknown-approval", f"There is no request {given.approval_id}.", "See `bailiwick approvals list`."
         )
+    refused = yield from may_answer(core, found, given.approver, os_user=given.os_user)
+    if refused is None and given.grant:
+        refused = _suspended(core, found)
+    if refused is not None:
+        yield from _refused(core, given, refused, now_us)
+        return refused
     voted = vote(
         found,
         approver=given.approver,
@@ -64,6 +77,26 @@ def answer(core: Core, given: Answer) -> Flow[Approval | Reason]:
     late = _reason("approval-changed", "Somebody else answered at the same moment.", "Look again and repeat.")
     yield from _refused(core, given, late, now_us)
     return late
+
+
+def may_answer(core: Core, asked: Approval, person: str, *, os_user: str) -> Flow[Reason | None]:
+    """Why this person may neither see the card of a request nor answer it; None if they may, as far as rules on
+    administration go."""
+    return (
+        yield from authorise(
+            core,
+            person,
+            action=AdminAction.APPROVE,
+            resource=admin_resource("tools", asked.tool),
+            own=EntityRef(kind=EntityKind.USER, id=person) in asked.chain.links,
+            os_user=os_user,
+        )
+    )
+
+
+def _suspended(core: Core, asked: Approval) -> Reason | None:
+    """Nobody answers for a chain that is stopped: what runs after it was resumed is asked for then."""
+    return check_asked(core.planes.suspensions, asked, directory=core.planes.directory)
 
 
 def _refused(core: Core, given: Answer, reason: Reason, now_us: int) -> Flow[None]:

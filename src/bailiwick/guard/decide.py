@@ -13,9 +13,10 @@ from types import MappingProxyType
 from bailiwick.action.digest import action_digest
 from bailiwick.action.parse import parse_call
 from bailiwick.errors import CanonicalError
+from bailiwick.guard.observing import settled
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import SessionState
-from bailiwick.identity.authority import check_authority
+from bailiwick.identity.authority import check_authority, check_planned
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Action, Call
 from bailiwick.model.canonical import canonical
@@ -54,6 +55,7 @@ class Judged:
             gates=(),
             approved=None,
             durability=Durability.BUFFERED,
+            observed=None,
         )
         return replace(self, decision=decision)
 
@@ -110,8 +112,10 @@ def judge_action(
 ) -> Judged:
     """The decision on an action that the catalog knows (also the built-in ones), without any approval."""
     name = action.tool.name
-    if stopped := check_suspended(planes.suspensions, session.authority, name):
+    if stopped := check_suspended(planes.suspensions, session.authority, name, directory=planes.directory):
         return Judged(decision=deny(name, stopped), args=action.args)
+    if beyond := check_planned(session.authority, tool=name, args=action.args):
+        return Judged(decision=deny(name, beyond), args=action.args)
     with session.lock:
         flow = session.ledger.resolve(action, reads=planes.reads)
     request = PolicyRequest(
@@ -147,7 +151,7 @@ def _ask(planes: Planes, judged: Judged) -> Judged:
     action, request = judged.action, judged.request
     assert action is not None
     assert request is not None
-    verdict = planes.policy.decide(request)
+    verdict, observed = settled(planes, request, planes.policy.decide(request))
     allowed = verdict.outcome is Outcome.ALLOW
     decision = Decision(
         outcome=verdict.outcome,
@@ -158,6 +162,7 @@ def _ask(planes: Planes, judged: Judged) -> Judged:
         flow=judged.flow,
         gates=verdict.gates,
         durability=action.tool.durability if allowed else Durability.BUFFERED,
+        observed=observed,
     )
     return replace(judged, decision=decision)
 

@@ -11,7 +11,8 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar
 
-from bailiwick.guard.effects import Effect, Flow, Now, Ports
+from bailiwick.guard.effects import Effect, Flow, Now
+from bailiwick.guard.ports import Ports
 
 __all__ = ["drive", "drive_async", "uncancelled"]
 

@@ -13,8 +13,9 @@ from bailiwick.errors import BailiwickError, LogUnavailable, OutcomeUnrecorded, 
 from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
 from bailiwick.guard.drivers import drive, drive_async, uncancelled
-from bailiwick.guard.effects import Append, Flow, Now, Ports, WhatHolds
+from bailiwick.guard.effects import Append, Flow, Now, WhatHolds
 from bailiwick.guard.planes import Planes
+from bailiwick.guard.ports import Ports
 from bailiwick.guard.record import refusal_draft
 from bailiwick.guard.state import Permit
 from bailiwick.model.decision import Decision, Plane, Reason
@@ -47,6 +48,11 @@ class Engine:
             return drive(self.now(make), self.ports)
         except Exception as error:  # noqa: BLE001  whatever it is, the call is denied
             return self._refusal(error, what)
+
+    def administer(self, make: Callable[[Core], Flow[T]]) -> T:
+        """Run a flow of administration with what holds now. What a store raises reaches the caller: nothing was done
+        then, or it is on record that it was begun."""
+        return drive(self.now(make), self.ports)
 
     async def adecide(self, make: Callable[[Core], Flow[T]], what: str) -> T | Refusal:
         """`decide` for the async driver."""

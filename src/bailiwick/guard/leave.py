@@ -16,6 +16,7 @@ from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, Finish, Flow, MarkUnknown, Now, Recorded, StoreLedger
 from bailiwick.guard.record import content_draft, draft, outcome_draft, render
 from bailiwick.guard.state import Permit, PermitState, SessionState
+from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import Draft, EventKind
 from bailiwick.model.label import Integrity, Label
@@ -36,18 +37,20 @@ class Left:
 def start(core: Core, session: SessionState, permit: Permit) -> Flow[Reason | None]:
     """Claim the permit for its one run. → why it may not be used, if it may not."""
     now_us: int = yield Now()
+    planes, tool = core.planes, permit.action.tool.name
+    stopped = check_suspended(planes.suspensions, session.authority, tool, directory=planes.directory)
     with session.lock:
         # A copy of a permit, or one of another session, is none.
         free = permit.state is PermitState.ISSUED and session.permits.get(permit.id) is permit
         fresh = now_us < permit.expires_us
         if free:
-            permit.state = PermitState.STARTED if fresh else PermitState.CLOSED
+            permit.state = PermitState.STARTED if fresh and stopped is None else PermitState.CLOSED
     if not free:
         return _spent(permit)
-    if fresh:
+    if fresh and stopped is None:
         return None
     yield from _expire(core, session, permit, now_us)
-    return Reason(
+    return stopped or Reason(
         plane=Plane.GUARD,
         code="permit-expired",
         message=f"The permit for this {permit.action.tool.name} call expired before the tool was started.",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bailiwick.action.types import Organisation
+from bailiwick.guard.bundles import Activation
+from bailiwick.identity.oidc_settings import OidcIssuer
 from bailiwick.model.canonical import digest
 from bailiwick.model.circumstances import FactDecl
 from bailiwick.model.directory import Attribute, Directory
@@ -14,7 +16,7 @@ from bailiwick.model.standing import NOBODY, Suspensions
 from bailiwick.model.tool import Catalog
 from bailiwick.policy import PolicyEngine
 
-__all__ = ["Planes", "PolicyMode", "Settings"]
+__all__ = ["BundleRules", "Planes", "PolicyMode", "Settings"]
 
 
 class PolicyMode(StrEnum):
@@ -22,6 +24,16 @@ class PolicyMode(StrEnum):
 
     ENFORCE = "enforce"
     OBSERVE = "observe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleRules:
+    """What it takes to activate a bundle, beside the signature of its author. `required`: nothing is decided without a
+    bundle; `signatures` of different people, the author's among them; `separation`: one of them is not the author's."""
+
+    required: bool = False
+    signatures: int = 1
+    separation: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +49,9 @@ class Settings:
     mode: PolicyMode = PolicyMode.ENFORCE
     environment: tuple[Attribute, ...] = ()
     facts: tuple[FactDecl, ...] = ()
+    oidc: tuple[OidcIssuer, ...] = ()
+    plan_approvers: frozenset[str] = frozenset()
+    bundles: BundleRules = BundleRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +66,8 @@ class Planes:
     policy: PolicyEngine
     administration: PolicyEngine
     suspensions: Suspensions = NOBODY
+    bundle: Activation | None = None
+    """The bundle that all this is from; None: the files of the folder."""
 
     @property
     def rules_digest(self) -> str:

@@ -52,11 +52,12 @@ def judged(planes: Planes, what: Preview, now_us: int) -> Judged:
             authority = _handed_on(planes, authority, agent, now_us // 1000)
     if isinstance(authority, Reason):
         return Judged(decision=deny(OPEN_TOOL, authority))
+    around = Circumstances(evidence=request.evidence, environment=request.environment)
     session = SessionState(
         authority=authority,
-        subject=subject_of(planes.policy, authority),
+        subject=subject_of(planes.policy, authority, around),
         ledger=_ledger(planes, what, authority),
-        around=Circumstances(evidence=request.evidence, environment=request.environment),
+        around=around,
         last_us=now_us,
     )
     spec = planes.catalog.find(what.call.tool)

@@ -1,14 +1,20 @@
-"""A person says what became of a call that may have run (promise 5): recorded first, then taken off the list."""
+"""A person says what became of a call that may have run (promise 5): recorded first, then taken off the list.
+
+The rules in `administration/` say who may (`admin.reconcile`): it lifts the block on a call that must not run twice."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bailiwick.action.ports import Resolution
+from bailiwick.guard.administering import authorise
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, Flow, Now, Resolve
 from bailiwick.guard.record import draft
+from bailiwick.model.administration import AdminAction, admin_resource
+from bailiwick.model.decision import Reason
 from bailiwick.model.event import Event, EventKind
+from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import Durability
 
 __all__ = ["Finding", "reconcile"]
@@ -27,8 +33,18 @@ class Finding:
     note: str = ""
 
 
-def reconcile(core: Core, found: Finding) -> Flow[str]:
-    """Record it and lift the block. → the id of the event."""
+def reconcile(core: Core, found: Finding) -> Flow[str | Reason]:
+    """Record it and lift the block. → the id of the event, or why the person may not say so."""
+    refused = yield from authorise(
+        core,
+        found.by,
+        action=AdminAction.RECONCILE,
+        resource=admin_resource("tools", str(found.decision.body["tool"])),
+        own=str(EntityRef(kind=EntityKind.USER, id=found.by)) in found.decision.actor,
+        os_user=found.os_user,
+    )
+    if refused is not None:
+        return refused
     now_us: int = yield Now()
     permit = str(found.decision.body["permit"])
     body: dict[str, object] = {

@@ -9,13 +9,12 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from bailiwick.errors import ApprovalPending, BailiwickError, Denied, StoreError, UsageError
-from bailiwick.flow.ledger import ContentOrigin, Seen
 from bailiwick.guard import leave
 from bailiwick.guard.core import Refusal
 from bailiwick.guard.current import entered, left, running, running_permit
@@ -26,6 +25,7 @@ from bailiwick.guard.handing_over import Handed, hand_over, prove_anew
 from bailiwick.guard.leave import Left
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, open_session, rebind
 from bailiwick.guard.scoping import ScopeRequest, narrow_flow, widen_flow
+from bailiwick.guard.seeing import Seeing
 from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.model.call import Call
 from bailiwick.model.canonical import parse, thaw
@@ -40,7 +40,7 @@ T = TypeVar("T")
 _LOG = logging.getLogger("bailiwick")
 
 
-class Session:
+class Session(Seeing):
     """One conversation of one agent for one root principal. Made by `Guard.session`; use it as a context manager.
 
     Calls may come from several threads or tasks, each of which may enter the session to make it its own current one. It
@@ -111,53 +111,6 @@ class Session:
         state = self._open
         moved = self._engine.decide(lambda core: rebind(core, state, request), OPEN_TOOL)
         self._request, self._state, self._settled = request, self._opened(moved), True
-
-    # ── what the session sees ──────────────────────────────────────────────────────────────────────────────────────
-
-    def prompt(self, text: str) -> None:
-        """What the root principal typed: trusted, and the root of endorsement."""
-        self._ingest(Seen(origin=ContentOrigin.PROMPT, source="user", value=text))
-
-    def instructions(self, text: str) -> None:
-        """What the developer tells the model (a system prompt): trusted, endorses nothing."""
-        self._ingest(Seen(origin=ContentOrigin.INSTRUCTIONS, source="instructions", value=text))
-
-    def instructions_once(self, text: str) -> None:
-        """`instructions`, unless the session knows this text already."""
-        with self._open.lock:
-            known = self._open.ledger.knows(text)
-        if not known:
-            self.instructions(text)
-
-    def retrieved(self, source: str, chunks: Sequence[str], *, label: Label | None = None) -> list[str]:
-        """Texts that a retriever found, in order, labelled as untrusted unless `label` says better. → the same
-        texts."""
-        for number, chunk in enumerate(chunks):
-            self._ingest(Seen(origin=ContentOrigin.RETRIEVED, source=f"{source}#{number}", value=chunk, label=label))
-        return list(chunks)
-
-    def message(self, source: str, text: str) -> None:
-        """What another agent or system said: nobody vouches for it."""
-        self._ingest(Seen(origin=ContentOrigin.MESSAGE, source=source, value=text))
-
-    def model_input(self, texts: Sequence[str]) -> list[str]:
-        """Tell the session what a model is about to read. → those texts that it did not know; they now taint it."""
-        with self._open.lock:
-            unknown = [text for text in texts if not self._open.ledger.knows(text)]
-        for text in unknown:
-            self._ingest(Seen(origin=ContentOrigin.UNKNOWN, source="unknown", value=text))
-        return unknown
-
-    def model_output(self, text: str) -> None:
-        """What the model wrote: as sensitive as all that it had seen, and endorsing nothing."""
-        self._ingest(
-            Seen(origin=ContentOrigin.MODEL, source=f"agent:{self._open.authority.chain.actor.id}", value=text)
-        )
-
-    def vouch(self, text: str) -> None:
-        """A text made by bailiwick itself (a denial), or another rendering of a labelled result: known, adds no
-        label."""
-        self._engine.run(leave.vouch(self._open, text))
 
     # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -374,9 +327,6 @@ class Session:
         permit = running_permit()
         if permit is not None:
             permit.within.append(lambda: self.label)
-
-    def _ingest(self, seen: Seen) -> None:
-        self._engine.run(leave.ingest(self._engine.core, self._open, seen))
 
     def _permitted(self, answer: Permit | Refusal) -> Permit:
         if isinstance(answer, Refusal):
