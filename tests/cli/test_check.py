@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
+from tests.cli.sarif_shape import breaches
 from tests.cli.terminal import Said
+from tests.policy.lint_world import write_project
 from tests.worlds import FILES, MAIL, edit, make_world
 
 Terminal = Callable[..., Said]
@@ -20,14 +23,28 @@ def folder(tmp_path: Path) -> Path:
     return make_world(tmp_path)
 
 
+NOTED = [("note", "unused-entity", "directory.toml"), ("warning", "tool-out-of-reach", "tools/desk.toml")]
+"""What is found in the world of these tests as it stands: a service without a permit, and `put.nobody`."""
+
+
+def kinds(said: Said) -> list[tuple[str, str, str]]:
+    return [(finding["severity"], finding["rule"], finding["file"]) for finding in said.json["findings"]]
+
+
 def test_a_project_that_is_right(terminal: Terminal, folder: Path) -> None:
     said = terminal("check", folder)
     assert (said.code, said.err) == (0, "")
     for part in ("ok", "9 policies", "8 tools", "6 users", "4 agents", "embedded"):
         assert part in said.out
     assert not (folder / ".bailiwick").exists(), "nothing is opened or written"
-    told = terminal("check", folder, "--json").json
-    assert (told["ok"], told["policies"], told["findings"]) == (True, 9, [])
+    told = terminal("check", folder, "--json")
+    assert (told.json["ok"], told.json["policies"], kinds(told)) == (True, 9, NOTED)
+
+
+def test_a_project_in_which_nothing_is_found(terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal("check", write_project(tmp_path, {}), "--strict")
+    assert said.code == 0
+    assert said.out.startswith("ok: 2 policies, 2 tools, 4 users, 1 agents; nothing found")
 
 
 def test_errors_are_told_with_file_line_and_what_to_do(terminal: Terminal, folder: Path) -> None:
@@ -39,12 +56,22 @@ def test_errors_are_told_with_file_line_and_what_to_do(terminal: Terminal, folde
     assert said.code == 1
     assert f"policies/desk.cedar:{line}: error:" in said.out
     assert "agent.delegate" in said.out.split("what to do:")[1]
+    assert "why: docs/lint/unknown-tool.md" in said.out
+    assert f"1 error(s) in {folder}" in said.out.replace("\n", "")
     told = terminal("check", folder, "--json")
     assert told.code == 1
     (finding,) = told.json["findings"]
     assert told.json["ok"] is False
     assert (finding["file"], finding["line"], finding["severity"]) == ("policies/desk.cedar", line, "error")
-    assert set(finding) == {"rule", "severity", "file", "line", "message", "hint"}
+    assert set(finding) == {"rule", "severity", "file", "line", "message", "hint", "page"}
+    assert finding["page"] == "docs/lint/unknown-tool.md"
+
+
+def test_what_has_no_page_names_none(terminal: Terminal, folder: Path) -> None:
+    edit(folder, "bailiwick.toml", 'tenant = "acme"', 'tenant = "Acme"')
+    (finding,) = terminal("check", folder, "--json").json["findings"]
+    assert (finding["rule"], finding["page"]) == ("setting-value", "")
+    assert "why:" not in terminal("check", folder).out
 
 
 def test_a_warning_does_not_fail_the_check(terminal: Terminal, folder: Path) -> None:
@@ -52,8 +79,96 @@ def test_a_warning_does_not_fail_the_check(terminal: Terminal, folder: Path) -> 
     said = terminal("check", folder)
     assert said.code == 0
     assert "warning" in said.out
-    (finding,) = terminal("check", folder, "--json").json["findings"]
-    assert (finding["severity"], finding["rule"]) == ("warning", "gate-out-of-reach")
+    told = terminal("check", folder, "--json")
+    assert kinds(told) == [NOTED[0], ("warning", "gate-out-of-reach", "policies/desk.cedar"), NOTED[1]]
+
+
+def test_strict_fails_on_warnings_and_not_on_notes(terminal: Terminal, folder: Path) -> None:
+    said = terminal("check", folder, "--strict")
+    assert said.code == 1
+    assert "failed: 9 policies" in said.out
+    told = terminal("check", folder, "--strict", "--json")
+    assert (told.code, told.json["ok"]) == (1, False)
+    edit(folder, "policies/desk.cedar", 'Action::"page.read", Action::"put.nobody"], resource);',
+         'Action::"page.read"], resource);')  # fmt: skip
+    told = terminal("check", folder, "--strict", "--json")
+    assert (told.code, told.json["ok"]) == (0, True)
+    assert {finding["severity"] for finding in told.json["findings"]} == {"note"}
+
+
+def test_files_that_nobody_reads_are_told_beside_errors(terminal: Terminal, folder: Path) -> None:
+    (folder / "policies/more.cedr").write_text("", encoding="utf-8")
+    (folder / "directory.toml").write_text("[users.alice]\nage = 3\n", encoding="utf-8")
+    told = terminal("check", folder, "--json")
+    assert told.code == 1
+    assert kinds(told)[-1] == ("warning", "file-ignored", "policies/more.cedr")
+    assert kinds(told)[0][0] == "error"
+
+
+# ── SARIF ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sarif_is_as_the_published_schema_has_it(terminal: Terminal, folder: Path) -> None:
+    (folder / "policies/räksmörgås 1.cedr").write_text("", encoding="utf-8")
+    said = terminal("check", folder, "--sarif", "-")
+    assert (said.code, said.err) == (0, "")
+    assert breaches(said.json) == []
+    assert terminal("check", folder, "--sarif", "-").out == said.out
+    assert str(folder) not in said.out
+    (run,) = said.json["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert rules == sorted(rules) == ["file-ignored", "tool-out-of-reach", "unused-entity"]
+    found = terminal("check", folder, "--json").json["findings"]
+    assert len(run["results"]) == len(found) == 3
+    for result, finding in zip(run["results"], found, strict=True):
+        place = result["locations"][0]["physicalLocation"]
+        assert (result["ruleId"], result["level"]) == (finding["rule"], finding["severity"])
+        assert rules[result["ruleIndex"]] == finding["rule"]
+        assert unquote(place["artifactLocation"]["uri"]) == finding["file"]
+        assert place["artifactLocation"]["uriBaseId"] in run["originalUriBaseIds"]
+        assert place.get("region", {}).get("startLine", 0) == finding["line"]
+        assert result["message"]["text"].startswith(finding["message"])
+
+
+def test_sarif_of_a_project_that_does_not_load(terminal: Terminal, folder: Path) -> None:
+    edit(folder, "bailiwick.toml", 'tenant = "acme"', 'tenant = "Acme"')
+    said = terminal("check", folder, "--sarif", "-")
+    assert said.code == 1
+    assert breaches(said.json) == []
+    assert [result["level"] for result in said.json["runs"][0]["results"]] == ["error"]
+
+
+def test_sarif_goes_to_a_file_beside_what_is_printed(terminal: Terminal, folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.sarif"
+    plain = terminal("check", folder).out
+    assert terminal("check", folder, "--sarif", target).out == plain
+    assert breaches(json.loads(target.read_text(encoding="utf-8"))) == []
+    assert terminal("check", folder, "--json", "--sarif", target).json["ok"] is True
+    both = terminal("check", folder, "--json", "--sarif", "-")
+    assert (both.code, both.out) == (2, "")
+
+
+def place_of(log: Any) -> Any:
+    return log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda log: log.update(version="2.0.0"),
+        lambda log: log["runs"][0].pop("tool"),
+        lambda log: log["runs"][0]["results"][0].update(level="fatal"),
+        lambda log: log["runs"][0]["results"][0].pop("message"),
+        lambda log: log["runs"][0]["results"][0].update(severity="error"),
+        lambda log: log["runs"][0]["tool"]["driver"].pop("name"),
+        lambda log: place_of(log).update(region={"startLine": 0}),
+        lambda log: place_of(log)["artifactLocation"].update(uri="a b"),
+    ],
+)
+def test_the_check_of_sarif_sees_what_is_wrong(terminal: Terminal, folder: Path, change: Any) -> None:
+    log = terminal("check", folder, "--sarif", "-").json
+    change(log)
+    assert breaches(log)
 
 
 def test_no_project_and_bad_usage_are_no_findings(terminal: Terminal, tmp_path: Path, monkeypatch: Any) -> None:

@@ -21,9 +21,9 @@ from bailiwick.model.event import EventKind
 from bailiwick.model.shape import Shape
 from bailiwick.model.tool import INTERFACE_NAMES, INTERFACES, Effect, Role
 from bailiwick.policy import Vocabulary
-from bailiwick.policy.build import build_world
+from bailiwick.policy.build import _of_shape, build_world
 from bailiwick.policy.schema import _type as cedar_type
-from bailiwick.policy.world import PRINCIPALS, Attr, World, _of_shape, group_ancestors
+from bailiwick.policy.world import PRINCIPALS, Attr, World, group_ancestors
 from bailiwick.project import load_project
 from bailiwick.project.settings import SETTINGS
 from tests.docs.lint_pages import renew_lint_pages
@@ -42,11 +42,13 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
     "findings-tools": (Kind.FINDING, "tools/*.toml", ("action.",)),
     "findings-directory": (Kind.FINDING, "directory.toml", ("identity.",)),
     "findings-policies": (Kind.FINDING, "policies/*.cedar", ("policy.",)),
+    "findings-tests": (Kind.FINDING, "tests/*.toml", ("testing.",)),
     "reasons-identity": (Kind.REASON, "who acts", ("identity.", "project.")),
     "reasons-call": (Kind.REASON, "the call and its arguments", ("action.parse", "action.types.")),
     "reasons-policy": (Kind.REASON, "the rules", ("policy.",)),
-    "reasons-approval": (Kind.REASON, "approvals of a call", ("action.approvals", "guard.core")),
+    "reasons-approval": (Kind.REASON, "approvals of a call", ("action.approvals", "guard.core", "guard.standing")),
     "reasons-answer": (Kind.REASON, "somebody's answer to a request", ("action.approval_vote", "guard.approving")),
+    "reasons-administration": (Kind.REASON, "administration", ("guard.administering", "guard.suspending")),
     "reasons-guard": (
         Kind.REASON,
         "the guard itself",

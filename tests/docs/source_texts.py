@@ -66,15 +66,17 @@ SINKS: Mapping[str, Sink] = {
         id="rule",
         message="message",
         hint="hint",
-        modules=("action", "identity", "model", "policy", "project"),
+        modules=("action", "identity", "model", "policy", "project", "testing"),
     ),
-    "note": Sink(kind=Kind.FINDING, id=0, message=1, hint="hint", modules=("action", "identity")),
+    "note": Sink(
+        kind=Kind.FINDING, id=0, message=1, hint="hint", modules=("action", "identity", "testing")
+    ),
     "finding": Sink(kind=Kind.FINDING, id=0, message=1, hint="hint", modules=("policy",)),
     "choice": _CHOSEN,
     "member": _CHOSEN,
     "known": _CHOSEN,
     "Reason": Sink(kind=Kind.REASON, id="code", message="message", hint="hint"),
-    "_reason": Sink(kind=Kind.REASON, id=0, message=1, hint=2, modules=("action", "guard.approving", "identity")),
+    "_reason": Sink(kind=Kind.REASON, id=0, message=1, hint=2, modules=("action", "guard.activating", "guard.approving", "identity")),
     "_refused": Sink(kind=Kind.REASON, id=0, message=1, hint=2, modules=("action.parse",)),
     "Unparsable": Sink(
         kind=Kind.REASON, id="code", message="problem", default="wrong-type", around=f"Argument '{GAP}' of {GAP} {{}}."
@@ -83,7 +85,7 @@ SINKS: Mapping[str, Sink] = {
     "problem": Sink(kind=Kind.PROBLEM, id=0, message=1, modules=("audit.verify",)),
     **{
         name: Sink(kind=Kind.ERROR, id="", message=0, hint="hint", default=name)
-        for name in ("CanonicalError", "StoreError", "LogUnavailable", "UsageError")
+        for name in ("CanonicalError", "StoreError", "LogUnavailable", "BundleError", "UsageError")
     },
 }
 
@@ -145,7 +147,8 @@ def _shown(text: str) -> str:
 
 def _vocabularies() -> set[str]:
     """What the vocabularies of rules hold: the first argument of each `Vocab(...)`, and levels, which are numbers."""
-    calls = (node for node in ast.walk(_tree(SOURCE / "policy" / "world.py")) if isinstance(node, ast.Call))
+    trees = map(_tree, sorted((SOURCE / "policy").glob("*.py")))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
     named = {ast.literal_eval(call.args[0]) for call in calls if _called(call) == "Vocab"}
     return {str(name) for name in named} | {"level"}
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import orjson
@@ -18,13 +18,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from bailiwick.action.approval_card import visible
-from bailiwick.errors import BailiwickError, Finding, ProjectError
-from bailiwick.model.decision import Decision, Outcome
+from bailiwick.errors import BailiwickError, Finding, ProjectError, Severity
+from bailiwick.model.decision import Decision, Observed, Outcome, Reason
 
 __all__ = [
+    "AS_OPTION",
     "DIR_OPTION",
     "FOLDER",
     "JSON_OPTION",
+    "READER_OPTION",
     "console",
     "decision_json",
     "fail",
@@ -34,6 +36,7 @@ __all__ = [
     "outcome_style",
     "own_name",
     "print_json",
+    "refuse",
     "shown",
     "shown_text",
     "table",
@@ -48,8 +51,16 @@ DIR_OPTION = click.option(
     help="The project folder. Default: the nearest one upwards.",
 )
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+_WHO = "Who you are: a user of directory.toml. Your account of the operating system is recorded beside it."
+AS_OPTION = click.option(
+    "--as", "person", metavar="USER", required=True, envvar="BAILIWICK_AS", show_envvar=True, help=_WHO
+)
+READER_OPTION = click.option("--as", "person", metavar="USER", envvar="BAILIWICK_AS", show_envvar=True, help=_WHO)
+"""As AS_OPTION, for verbs that can also be used on logs that nobody governs."""
 
 _STYLES = {Outcome.ALLOW: "green", Outcome.DENY: "red", Outcome.NEEDS_APPROVAL: "yellow"}
+
+_SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -100,7 +111,7 @@ def findings(found: Iterable[Finding], *, stderr: bool = False) -> None:
     """Print findings, one block each."""
     out = console(stderr=stderr)
     for finding in found:
-        style, word = ("yellow", "warning") if finding.warning else ("bold red", "error")
+        style, word = _SEVERITY_STYLES[finding.severity], finding.severity.value
         out.print(
             f"{shown(str(finding.where))}: [{style}]{word}:[/] {shown_text(finding.message)} \\[{finding.rule}]",
             soft_wrap=True,
@@ -109,11 +120,20 @@ def findings(found: Iterable[Finding], *, stderr: bool = False) -> None:
             out.print(f"  what to do: {shown_text(finding.hint)}", soft_wrap=True)
 
 
+def refuse(reason: Reason, *, as_json: bool = False) -> NoReturn:
+    """Say that the rules on administration, or what stands in their way, refuse it. Exit code 1."""
+    if as_json:
+        print_json({"done": False, "code": reason.code, "message": reason.message, "hint": reason.hint})
+    else:
+        console().print(f"[red]refused[/]: {shown(reason.message)} {shown(reason.hint)}", soft_wrap=True)
+    raise click.exceptions.Exit(1)
+
+
 def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding for --json."""
     return {
         "rule": finding.rule,
-        "severity": "warning" if finding.warning else "error",
+        "severity": finding.severity.value,
         "file": finding.where.file,
         "line": finding.where.line,
         "message": finding.message,
@@ -143,6 +163,7 @@ def decision_json(decision: Decision) -> dict[str, Any]:
             }
             for link in links
         ],
+        **({"observed": _observed_json(decision.observed)} if decision.observed else {}),
         "gates": [
             {
                 "id": gate.id,
@@ -153,6 +174,14 @@ def decision_json(decision: Decision) -> dict[str, Any]:
             }
             for gate in decision.gates
         ],
+    }
+
+
+def _observed_json(observed: Observed) -> dict[str, Any]:
+    return {
+        "outcome": observed.outcome.value,
+        "reasons": [{"code": item.code, "message": item.message} for item in observed.reasons],
+        "rules": list(observed.rules),
     }
 
 
