@@ -87,13 +87,20 @@ purpose = "Tidy up at night"
 [agents.desk-bot]
 classes   = ["desk"]
 owner     = "carol"
-max_depth = 2
+[agents.desk-bot.may_delegate_to]
+helper  = { effects = ["read", "write", "send"], max_depth = 1 }
+scout   = { effects = ["read", "write"], max_depth = 1 }
+off-bot = { effects = ["read"] }
 [agents.helper]
 classes   = ["desk"]
 owner     = "carol"
+[agents.helper.may_delegate_to]
+scout     = { effects = ["read", "write"] }
 [agents.scout]
 classes   = ["scout"]
 owner     = "carol"
+[agents.scout.may_delegate_to]
+helper    = { effects = ["read"] }
 [agents.off-bot]
 classes   = ["desk"]
 owner     = "carol"
@@ -163,6 +170,22 @@ effects     = ["write"]
 args.id     = { type = "string", role = "selector" }
 change      = { count = 1, reversible = true }
 idempotency = "safe"
+""",
+    "administration/people.cedar": """\
+@id("anybody-answers")                // so that it is the gate that says who may
+permit (principal, action == Action::"admin.approve", resource);
+
+@id("support-reconciles")
+permit (principal in Group::"support", action == Action::"admin.reconcile", resource);
+
+@id("leads-read")
+permit (principal in Group::"leads", action == Action::"admin.read_log", resource);
+
+@id("bob-reveals")
+permit (principal == User::"bob", action == Action::"admin.reveal", resource);
+
+@id("leads-stop")
+permit (principal in Group::"leads", action in [Action::"admin.suspend", Action::"admin.resume"], resource);
 """,
     "policies/desk.cedar": """\
 @id("desk-agents")
@@ -293,7 +316,7 @@ class Answered:
 def approve(session: Session, approval_id: str, by: str = "bob", *, grant: bool = True) -> Answered:
     """Somebody answers a request. → the code of the refusal, or "" and the approval as it stands then."""
     given = Answer(approval_id=approval_id, approver=by, grant=grant, gates=None, os_user="0:test")
-    told = session._engine.run(answer(session._engine.core, given))
+    told = session._engine.administer(lambda core: answer(core, given))
     return Answered(told.code, None) if isinstance(told, Reason) else Answered("", told)
 
 

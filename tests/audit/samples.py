@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bailiwick.audit.envelope import place, seal
-from bailiwick.audit.events import content_body, decision_body, delegation_body, label_body, new_id
+from bailiwick.audit.events import content_body, decision_body, delegation_body, evidence_body, label_body, new_id
 from bailiwick.audit.merkle import Frontier, leaf_hash
 from bailiwick.audit.report import Head, Report, StoredContent, StoredEvent, StoredHead
 from bailiwick.audit.verify import verify
 from bailiwick.model.call import Grant
+from bailiwick.model.circumstances import Evidence, Method
 from bailiwick.model.decision import (
     ArgFlow,
     Decision,
@@ -19,6 +20,7 @@ from bailiwick.model.decision import (
     Gate,
     GateKind,
     LinkVerdict,
+    Observed,
     Origin,
     Outcome,
     Plane,
@@ -120,6 +122,13 @@ def decision(
         ),
         gates=(gate,) if outcome is Outcome.NEEDS_APPROVAL else (),
         approved=approved,
+        observed=Observed(
+            outcome=Outcome.DENY,
+            reasons=(Reason(plane=Plane.POLICY, code="trial", message="Not at night."),),
+            rules=("trial",),
+        )
+        if outcome is Outcome.ALLOW
+        else None,
     )
 
 
@@ -170,11 +179,27 @@ def story(ticking: Ticking) -> list[Draft]:
     failed, cancelled, expired, lost = (other.id for other in others)
     answer = {"approval": "apr-1", "by": "User::carol", "gates": ["external-mail"], "os_user": "carol"}
     ended = {"decision": call.id, "permit": "prm-1"}
+    switch = {"target": "agents", "name": "support-bot", "by": "carol", "os_user": "carol"}
+    suspension = draft(kind.SWITCH_SUSPENDED, {**switch, "reason": "Odd mails."}, session="")
     return [
         draft(kind.LOG_OPENED, {"log": LOG, "build": "test"}, session=""),
         draft(
             kind.POLICY_ACTIVATED,
-            {"policy_digest": "sha256:b", "catalog_digest": "sha256:c", "directory_digest": "sha256:d", "policies": 5},
+            {
+                "policy_digest": "sha256:b",
+                "catalog_digest": "sha256:c",
+                "directory_digest": "sha256:d",
+                "policies": 5,
+                "mode": "enforce",
+                "observed": ["trial"],
+                "bundle": "sha256:e",
+                "sequence": 2,
+                "author": "alice",
+                "signers": ["alice", "bob"],
+                "by": "bob",
+                "tests": "passed",
+                "os_user": "carol",
+            },
             session="",
         ),
         draft(
@@ -191,7 +216,24 @@ def story(ticking: Ticking) -> list[Draft]:
                 child_session="child",
             ),
         ),
+        draft(
+            kind.SESSION_PROVED,
+            {"evidence": evidence_body(Evidence(method=Method.OIDC, at_ms=4, issuer="https://idp", subject="00u"))},
+        ),
+        draft(kind.TASK_NARROWED, {"tools": ["mail.send"], "zones": [], "expires_ms": 7}),
+        draft(
+            kind.POLICY_REFUSED,
+            {
+                "by": "carol",
+                "bundle": "sha256:b",
+                "sequence": 2,
+                "code": "bundle-signer",
+                "message": "No.",
+                "os_user": "1",
+            },
+        ),
         ask,
+        draft(kind.TASK_WIDENED, {"tools": None, "zones": ["web"], "decision": ask.id}),
         draft(
             kind.APPROVAL_REQUESTED,
             {
@@ -222,6 +264,44 @@ def story(ticking: Ticking) -> list[Draft]:
         draft(
             kind.ACTION_RECONCILED,
             {"decision": lost, "permit": "prm-5", "as": "ran", "by": "User::carol", "note": "seen", "os_user": "carol"},
+            session="",
+        ),
+        draft(
+            kind.POLICY_REFUSED,
+            {
+                "by": "bob",
+                "bundle": "sha256:e",
+                "sequence": 2,
+                "code": "bundle-not-newer",
+                "message": "The bundle has sequence 2, and 2 is active already.",
+                "os_user": "carol",
+            },
+            session="",
+        ),
+        draft(
+            kind.ADMIN_DECIDED,
+            {
+                "by": "carol",
+                "action": "admin.suspend",
+                "resource": "agents/support-bot",
+                "own": False,
+                "outcome": "allow",
+                "policies": ["stopping"],
+                "codes": [],
+                "policy_digest": "sha256:e",
+                "os_user": "carol",
+            },
+            session="",
+        ),
+        suspension,
+        draft(
+            kind.SWITCH_RESUMED,
+            {**switch, "by": "vera", "suspension": suspension.id, "reason": "It was the mail server."},
+            session="",
+        ),
+        draft(
+            kind.SWITCH_REFUSED,
+            {**switch, "code": "suspension-changed", "message": "Somebody else was faster.", "order": suspension.id},
             session="",
         ),
         draft(kind.SESSION_CLOSED, {"decisions": 6}),

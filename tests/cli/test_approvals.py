@@ -13,7 +13,7 @@ from bailiwick.audit.report import State
 from bailiwick.model.event import EventKind
 from bailiwick.stores.log_reader import verify_folder
 from tests.cli.terminal import Said, in_a_process
-from tests.worlds import LOGS, MAIL, Tool, asked, events, make_world, opened
+from tests.worlds import LOGS, MAIL, Tool, asked, edit, events, make_world, opened
 
 Terminal = Callable[..., Said]
 
@@ -36,22 +36,22 @@ def test_the_request_is_listed_and_its_card_shows_what_would_run(
     terminal: Terminal, folder: Path, session: Session
 ) -> None:
     (request,) = asked(session)
-    listed = terminal("approvals", "list", "--dir", folder)
+    listed = terminal("approvals", "list", "--as", "bob", "--dir", folder)
     assert listed.code == 0
     for part in (request, "mail.send", "alice", "desk-bot", "external-mail"):
         assert part in listed.out
-    (item,) = terminal("approvals", "list", "--dir", folder, "--json").json
+    (item,) = terminal("approvals", "list", "--as", "bob", "--dir", folder, "--json").json
     assert (item["id"], item["status"], item["tool"], item["gates"]) == (
         request,
         "requested",
         "mail.send",
         ["external-mail"],
     )
-    shown = terminal("approvals", "show", request, "--dir", folder)
+    shown = terminal("approvals", "show", request, "--as", "bob", "--dir", folder)
     assert shown.code == 0
     for part in ("ann@customer.example", "Good morning", "Mail to strangers needs a lead."):
         assert part in shown.out
-    card = terminal("approvals", "show", request, "--dir", folder, "--json").json["card"]
+    card = terminal("approvals", "show", request, "--as", "bob", "--dir", folder, "--json").json["card"]
     assert "Good morning" in json.dumps(card)
 
 
@@ -78,7 +78,8 @@ def test_what_another_process_approved_runs_here_once(folder: Path, session: Ses
         ("alice", "self-approval"),
         ("carol", "owner-approval"),
         ("eve", "not-an-approver"),
-        ("nobody", "unknown-approver"),
+        ("nobody", "unknown-person"),
+        ("gone", "inactive-person"),
     ],
 )
 def test_an_answer_that_does_not_count_is_refused_and_recorded(
@@ -99,8 +100,8 @@ def test_a_denial_ends_the_request(terminal: Terminal, folder: Path, session: Se
     (request,) = asked(session)
     assert terminal("approvals", "deny", request, "--as", "dora", "--dir", folder, "--json").json["status"] == "denied"
     assert terminal("approvals", "approve", request, "--as", "bob", "--dir", folder).code == 1
-    assert terminal("approvals", "list", "--dir", folder).out == "nothing waits for approval\n"
-    assert terminal("approvals", "list", "--dir", folder, "--json").json == []
+    assert terminal("approvals", "list", "--as", "bob", "--dir", folder).out == "nothing waits for approval\n"
+    assert terminal("approvals", "list", "--as", "bob", "--dir", folder, "--json").json == []
     with pytest.raises(ApprovalPending) as again:
         session.call("mail.send", MAIL, run=Tool().run)
     assert again.value.approval_id != request
@@ -115,13 +116,45 @@ def test_a_gate_that_the_request_does_not_have_is_refused(terminal: Terminal, fo
 
 def test_what_is_not_there_is_said(terminal: Terminal, folder: Path) -> None:
     for arguments in (["list"], ["show", "apr-1"]):
-        said = terminal("approvals", *arguments, "--dir", folder)
+        said = terminal("approvals", *arguments, "--as", "bob", "--dir", folder)
         assert (said.code, said.out) == (2, "")
         assert "nothing ran in this project yet" in said.err
         assert "what to do:" in said.err
     with opened(folder):
-        said = terminal("approvals", "show", "apr-1", "--dir", folder)
+        said = terminal("approvals", "show", "apr-1", "--as", "bob", "--dir", folder)
         assert said.code == 2
         assert "apr-1" in said.err
         assert terminal("approvals", "approve", "apr-1", "--as", "bob", "--dir", folder).code == 1
-    assert terminal("approvals", "approve", "apr-1", "--dir", folder).code == 2, "who?"
+    for arguments in (["list"], ["show", "apr-1"], ["approve", "apr-1"]):
+        said = terminal("approvals", *arguments, "--dir", folder)
+        assert said.code == 2, "who?"
+        assert "--as" in said.err
+
+
+def test_whoever_may_not_answer_sees_no_card(terminal: Terminal, folder: Path, session: Session) -> None:
+    edit(folder, "administration/people.cedar", "permit (principal, act", 'permit (principal in Group::"leads", act')
+    (request,) = asked(session)
+    said = terminal("approvals", "show", request, "--as", "eve", "--dir", folder)
+    assert said.code == 1
+    assert "admin.approve" in said.out
+    assert "Good morning" not in said.out
+    told = terminal("approvals", "show", request, "--as", "eve", "--dir", folder, "--json")
+    assert (told.code, told.json["code"]) == (1, "not-an-administrator")
+    listed = terminal("approvals", "list", "--as", "eve", "--dir", folder)
+    assert (listed.code, listed.out) == (0, "nothing waits for approval; 1 that eve may not see\n")
+    assert terminal("approvals", "list", "--as", "eve", "--dir", folder, "--json").json == []
+    looked = [event.body for event in events(folder) if event.kind is EventKind.ADMIN_DECIDED]
+    assert [(body["by"], body["resource"], body["outcome"]) for body in looked] == [
+        ("eve", "tools/mail.send", "deny")
+    ] * 4
+    assert verify_folder(folder / LOGS).state is State.SOUND
+
+
+def test_who_one_is_may_stand_in_the_environment(
+    terminal: Terminal, folder: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (request,) = asked(session)
+    monkeypatch.setenv("BAILIWICK_AS", "bob")
+    assert terminal("approvals", "show", request, "--dir", folder).code == 0
+    assert terminal("approvals", "approve", request, "--as", "alice", "--dir", folder).code == 1, "--as comes first"
+    assert terminal("approvals", "approve", request, "--dir", folder).code == 0

@@ -66,7 +66,7 @@ def test_each_line_of_a_decision_can_be_looked_up(shown: tuple[Path, Said], term
     decided = [line for line in said.json["lines"] if line["outcome"] in ("allow", "deny", "needs_approval")]
     assert len(decided) > 12
     for line in decided[:: len(decided) // 4]:
-        assert terminal("audit", "show", line["event"], "--dir", folder).code == 0
+        assert terminal("audit", "show", line["event"], "--as", "bob", "--dir", folder).code == 0
 
 
 def test_the_commands_that_it_tells_work(shown: tuple[Path, Said], terminal: Terminal) -> None:
@@ -74,7 +74,7 @@ def test_the_commands_that_it_tells_work(shown: tuple[Path, Said], terminal: Ter
     assert terminal("audit", "verify", folder).code == 0
     assert terminal("audit", "verify", folder / "tampered" / "log").code == 1
     stolen = next(line for line in reversed(lines(shown, 4)) if line["outcome"] == "deny")
-    told = terminal("audit", "why", stolen["event"], "--dir", folder).out
+    told = terminal("audit", "why", stolen["event"], "--as", "bob", "--reveal", "--dir", folder).out
     assert "kb.search" in told, "the article that named the stranger"
     assert "db.query" in told, "the rows"
 

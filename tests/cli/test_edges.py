@@ -77,10 +77,10 @@ def test_a_full_disk_under_stdout_is_said(world: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_without_the_letters_gets_the_rest(world: Path, encoding: str) -> None:
-    code, out, err = run("audit", "show", "--dir", world, PYTHONIOENCODING=encoding)
+    code, out, err = run("audit", "show", "--as", "bob", "--reveal", "--dir", world, PYTHONIOENCODING=encoding)
     assert code == 0, err
     event = next(line.split()[2] for line in out.splitlines() if " decision " in line)
-    code, out, err = run("audit", "why", event, "--dir", world, PYTHONIOENCODING=encoding)
+    code, out, err = run("audit", "why", event, "--as", "bob", "--reveal", "--dir", world, PYTHONIOENCODING=encoding)
     assert code == 0, err
     assert "\\u2192" in out
 

@@ -39,8 +39,9 @@ def folder(tmp_path: Path) -> Path:
 def test_a_reader_of_log_and_requests_sees_characters_not_what_they_do(folder: Path) -> None:
     with opened(folder) as session:
         request = asked(session)[0]
-    where = ("--dir", str(folder))
+    where = ("--as", "bob", "--dir", str(folder))
     said = [output("audit", "show", *where), output("approvals", "show", request, *where)]
+    where = (*where, "--reveal")
     for event in decisions(folder):
         said.append(output("audit", "why", event.id, *where))
         said.extend(output("audit", "show", parent, *where) for parent in (event.id, *event.parents))

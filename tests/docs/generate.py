@@ -25,6 +25,7 @@ from bailiwick.policy.build import _of_shape, build_world
 from bailiwick.policy.schema import _type as cedar_type
 from bailiwick.policy.world import PRINCIPALS, Attr, World, group_ancestors
 from bailiwick.project import load_project
+from bailiwick.project.sections import SECTIONS
 from bailiwick.project.settings import SETTINGS
 from tests.docs.lint_pages import renew_lint_pages
 from tests.docs.markdown import ROOT, pages
@@ -38,17 +39,38 @@ _PART = re.compile(
 )
 
 AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
-    "findings-settings": (Kind.FINDING, "bailiwick.toml and the folder", ("project.", "model.")),
+    "findings-settings": (
+        Kind.FINDING,
+        "bailiwick.toml and the folder",
+        ("project.", "model.", "policy.prove.", "identity.oidc_settings"),
+    ),
     "findings-tools": (Kind.FINDING, "tools/*.toml", ("action.",)),
-    "findings-directory": (Kind.FINDING, "directory.toml", ("identity.",)),
+    "findings-directory": (Kind.FINDING, "directory.toml", ("identity.directory",)),
     "findings-policies": (Kind.FINDING, "policies/*.cedar", ("policy.",)),
     "findings-tests": (Kind.FINDING, "tests/*.toml", ("testing.",)),
-    "reasons-identity": (Kind.REASON, "who acts", ("identity.", "project.")),
+    "reasons-identity": (
+        Kind.REASON,
+        "who acts",
+        (
+            "identity.",
+            "project.guard",
+            "project.tools",
+            "guard.circumstances",
+            "guard.credentials",
+            "guard.handing_over",
+            "guard.opening",
+            "guard.scoping",
+        ),
+    ),
     "reasons-call": (Kind.REASON, "the call and its arguments", ("action.parse", "action.types.")),
     "reasons-policy": (Kind.REASON, "the rules", ("policy.",)),
     "reasons-approval": (Kind.REASON, "approvals of a call", ("action.approvals", "guard.core", "guard.standing")),
     "reasons-answer": (Kind.REASON, "somebody's answer to a request", ("action.approval_vote", "guard.approving")),
-    "reasons-administration": (Kind.REASON, "administration", ("guard.administering", "guard.suspending")),
+    "reasons-administration": (
+        Kind.REASON,
+        "administration and bundles",
+        ("guard.administering", "guard.activating", "guard.suspending", "project.bundle", "identity.bundle_signatures"),
+    ),
     "reasons-guard": (
         Kind.REASON,
         "the guard itself",
@@ -91,6 +113,10 @@ def _commands(context: click.Context) -> Iterator[click.Context]:
 def _settings() -> str:
     rows = ((f"`{each.key}`", f"`{_toml(each.default)}`", each.meaning) for each in SETTINGS)
     return _table(("key", "default", "meaning"), rows)
+
+
+def _sections() -> str:
+    return "\n".join(f"`[{each.key}]`: {each.meaning}\n\n```text\n{each.example}\n```\n" for each in SECTIONS)
 
 
 def _commands_part() -> str:
@@ -203,6 +229,7 @@ def _entry(said: Said) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "settings": _settings,
+    "sections": _sections,
     "commands": _commands_part,
     "types": _types,
     "effects": _effects,
@@ -250,6 +277,10 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def _toml(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
     assert isinstance(value, list)
     return f"[{', '.join(map(_toml, value))}]"
 

@@ -69,14 +69,31 @@ SINKS: Mapping[str, Sink] = {
         modules=("action", "identity", "model", "policy", "project", "testing"),
     ),
     "note": Sink(
-        kind=Kind.FINDING, id=0, message=1, hint="hint", modules=("action", "identity", "testing")
+        kind=Kind.FINDING,
+        id=0,
+        message=1,
+        hint="hint",
+        modules=("action", "identity", "model", "policy.prove", "project", "testing"),
     ),
     "finding": Sink(kind=Kind.FINDING, id=0, message=1, hint="hint", modules=("policy",)),
     "choice": _CHOSEN,
     "member": _CHOSEN,
     "known": _CHOSEN,
     "Reason": Sink(kind=Kind.REASON, id="code", message="message", hint="hint"),
-    "_reason": Sink(kind=Kind.REASON, id=0, message=1, hint=2, modules=("action", "guard.activating", "guard.approving", "identity")),
+    "_reason": Sink(
+        kind=Kind.REASON,
+        id=0,
+        message=1,
+        hint=2,
+        modules=(
+            "action",
+            "guard.activating",
+            "guard.approving",
+            "guard.circumstances",
+            "guard.credentials",
+            "identity",
+        ),
+    ),
     "_refused": Sink(kind=Kind.REASON, id=0, message=1, hint=2, modules=("action.parse",)),
     "Unparsable": Sink(
         kind=Kind.REASON, id="code", message="problem", default="wrong-type", around=f"Argument '{GAP}' of {GAP} {{}}."
@@ -316,7 +333,7 @@ class _Reader:
     def _neighbours(self) -> Iterator[_Reader]:
         """This module, and where a helper of directory files is used from."""
         yield self
-        if self.module == "identity.entries":
+        if self.module == "model.toml_entries":
             yield _Reader("identity.directory", _tree(SOURCE / "identity" / "directory.py"))
 
     def _function(self, node: ast.AST) -> ast.FunctionDef | None:

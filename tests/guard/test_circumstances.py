@@ -1,4 +1,4 @@
-"""What holds around a call: facts of providers, the environment, working hours. Real providers, slow and broken ones."""
+"""What holds around a call: facts of providers, slow and broken ones too, the environment, working hours."""
 
 from __future__ import annotations
 
@@ -177,10 +177,10 @@ def test_a_coroutine_function_provides_too_and_both_drivers_ask(tmp_path: Path) 
 def test_a_provider_is_asked_only_where_a_rule_reads_its_fact_and_the_call_may_be_made(tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def note(value: object) -> Callable[..., object]:
+    def note(*, value: object) -> Callable[..., object]:
         return lambda **about: (asked.append(next(iter(about.values()), "")), value)[1]
 
-    providers = {"on_call": note(True), "owners": note(["alice"]), "freeze": note(False)}
+    providers = {"on_call": note(value=True), "owners": note(value=["alice"]), "freeze": note(value=False)}
     with opened(world(tmp_path), providers) as session:
         session.check("fact.read", {"id": "1"})
         session.check("put.safe", {"nonsense": 1})

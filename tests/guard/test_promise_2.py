@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bailiwick import Guard, ProjectError
+from bailiwick.errors import Severity
 from tests.worlds import FILES, make_world
 
 
@@ -36,7 +37,9 @@ def test_promise_2_a_project_that_says_what_cannot_hold_does_not_open(tmp_path: 
     (folder / case.file).write_text(FILES[case.file] + case.text.lstrip("\n"))
     with pytest.raises(ProjectError) as refused:
         Guard.open(folder)
-    found = [(finding.rule, str(finding.where)) for finding in refused.value.findings if not finding.warning]
+    found = [
+        (finding.rule, str(finding.where)) for finding in refused.value.findings if finding.severity is Severity.ERROR
+    ]
     assert found == [(case.rule, f"{case.file}:{FILES[case.file].count(chr(10)) + case.line}")]
     assert refused.value.findings[0].hint or case.rule == "invalid-rule", "what Cedar itself says comes without a hint"
     assert not (folder / ".bailiwick").exists(), "nothing is opened for a project that does not load"

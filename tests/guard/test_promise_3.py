@@ -30,12 +30,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
     edit(
         folder, "directory.toml", '[agents.scout]\nclasses   = ["scout"]', '[agents.scout]\nclasses = ["scout", "desk"]'
     )
+    every = '{ effects = ["read", "write", "send"], max_depth = 3 }'
     edit(
         folder,
         "directory.toml",
-        '[agents.helper]\nclasses   = ["desk"]',
-        '[agents.helper]\nmax_depth = 2\nclasses = ["desk"]',
+        '[agents.helper.may_delegate_to]\nscout     = { effects = ["read", "write"] }',
+        f"[agents.helper.may_delegate_to]\nscout = {every}\ndesk-bot = {every}",
     )
+    edit(folder, "directory.toml", 'helper    = { effects = ["read"] }', f"helper = {every}\ndesk-bot = {every}")
     with Guard.open(folder) as guard:
         yield guard
 
@@ -138,21 +140,38 @@ def test_promise_3_what_cannot_be_handed_on_is_refused_and_recorded(
     assert EventKind.DELEGATION_GRANTED not in {event.kind for event in events(folder)}
 
 
-@pytest.mark.parametrize(("agent", "depth", "ok"), [(AGENT, 1, False), (AGENT, 2, True), ("helper", 0, False)])
-def test_promise_3_a_chain_is_as_deep_as_each_of_its_agents_may_hand_on(
-    tmp_path: Path, agent: str, depth: int, ok: bool
+HELPER_EDGE = 'helper  = { effects = ["read", "write", "send"], max_depth = 1 }'
+SCOUT_EDGE = 'scout     = { effects = ["read", "write"] }'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (HELPER_EDGE, HELPER_EDGE, None),
+        (HELPER_EDGE, HELPER_EDGE.replace("max_depth = 1", "max_depth = 0"), "delegation-too-deep"),
+        (SCOUT_EDGE, "", "delegation-not-trusted"),
+    ],
+)
+def test_promise_3_a_chain_is_as_deep_as_each_of_its_edges_allows(
+    tmp_path: Path, old: str, new: str, code: str | None
 ) -> None:
     folder = make_world(tmp_path)
-    if agent == AGENT:
-        edit(folder, "directory.toml", "max_depth = 2", f"max_depth = {depth}")
-    else:
-        edit(folder, "directory.toml", f"[agents.{agent}]", f"[agents.{agent}]\nmax_depth = {depth}")
+    edit(folder, "directory.toml", old, new)
     with opened(folder) as session:
         helper = session.delegate("helper")
-        if ok:
+        if code is None:
             assert helper.delegate("scout").chain[-1] == 'Agent::"scout"'
         else:
-            assert refused_for(helper, "scout") == "delegation-too-deep"
+            assert refused_for(helper, "scout") == code
+
+
+def test_promise_3_an_edge_bounds_the_effects_of_every_call_below_it(tmp_path: Path) -> None:
+    folder = make_world(tmp_path)
+    edit(folder, "directory.toml", HELPER_EDGE, HELPER_EDGE.replace(', "send"', ""))
+    with opened(folder) as session, session.delegate("helper") as helper:
+        assert session.check("mail.send", ARGS["mail.send"]).allowed
+        denied = helper.check("mail.send", ARGS["mail.send"]).reasons[0]
+        assert (denied.code, denied.hint) == ("effect-not-delegated", "Handed on there: read, write.")
 
 
 def test_promise_3_delegation_itself_needs_a_permit_and_a_grant(tmp_path: Path) -> None:

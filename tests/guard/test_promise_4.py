@@ -137,9 +137,9 @@ def test_promise_4_an_approval_is_for_one_session_chain_and_task(folder: Path) -
         ("alice", "self-approval"),
         ("carol", "owner-approval"),
         ("eve", "not-an-approver"),
-        ("gone", "inactive-approver"),
-        ("mallory", "unknown-approver"),
-        (AGENT, "unknown-approver"),
+        ("gone", "inactive-person"),
+        ("mallory", "unknown-person"),
+        (AGENT, "unknown-person"),
     ],
 )
 def test_promise_4_only_an_independent_approver_counts(folder: Path, session: Session, who: str, code: str) -> None:

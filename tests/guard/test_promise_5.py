@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from bailiwick import BailiwickError, Denied, DidNotRun, Guard, OutcomeUnrecorded, Permit, Session, UsageError
 from bailiwick.audit.report import State
 from bailiwick.cli import cli
-from bailiwick.guard.session import running_permit
+from bailiwick.guard.current import running_permit
 from bailiwick.model.event import EventKind
 from bailiwick.stores.log_reader import LogReader, verify_folder
 from tests.worlds import AGENT, LOGS, Clock, Tool, call, decisions, events, kinds, make_world, opened, with_ports

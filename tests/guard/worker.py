@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bailiwick import BailiwickError, Guard, Session
-from bailiwick.guard.session import running_permit
+from bailiwick.guard.current import running_permit
 from tests.worlds import AGENT, MAIL, opened, with_ports
 
 PUTS = ("put.none", "put.key", "put.safe")

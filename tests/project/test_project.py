@@ -236,7 +236,15 @@ def test_a_setting_takes_what_it_can_use_or_says_where_it_is_wrong(setting: Sett
         assert finding.where.line == (2 if table else 1)
         assert finding.hint
     else:
-        assert (setting.key, value) in {("org.domains", "[]"), ("labels.categories", "[]"), ("hours.days", "[]"), ("stores.path", '" "')}
+        assert (setting.key, value) in {
+            ("org.domains", "[]"),
+            ("labels.categories", "[]"),
+            ("hours.days", "[]"),
+            ("plans.approvers", "[]"),
+            ("bundles.required", "true"),
+            ("bundles.separation", "true"),
+            ("stores.path", '" "'),
+        }
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,21 @@ from typing import TypeVar
 
 from bailiwick.model.call import Grant
 from bailiwick.model.canonical import canonical
-from bailiwick.model.decision import ArgFlow, Decision, FlowFacts, LinkVerdict, Plane, Reason
+from bailiwick.model.circumstances import Evidence
+from bailiwick.model.decision import ArgFlow, Decision, FlowFacts, LinkVerdict, Observed, Plane, Reason
 from bailiwick.model.event import Content
 from bailiwick.model.label import Label
 from bailiwick.model.tool import Idempotency
 
-__all__ = ["content_body", "decision_body", "delegation_body", "label_body", "new_id", "reasons_content"]
+__all__ = [
+    "content_body",
+    "decision_body",
+    "delegation_body",
+    "evidence_body",
+    "label_body",
+    "new_id",
+    "reasons_content",
+]
 
 T = TypeVar("T")
 
@@ -35,6 +44,21 @@ def new_id(ts_us: int, randomness: bytes) -> str:
     raw[8] = 0x80 | raw[8] & 0x3F
     text = raw.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def evidence_body(evidence: Evidence) -> dict[str, object]:
+    """How a user is known: by whose word, as whom, and when. Claims of a token are cut as other people's texts are."""
+    budget = _Budget()
+    body: dict[str, object] = {
+        "method": evidence.method.value,
+        "issuer": budget.text(evidence.issuer),
+        "subject": budget.text(evidence.subject),
+        "strong": evidence.strong,
+        "actors": [budget.text(actor) for actor in evidence.actors],
+    }
+    if evidence.at_ms is not None:
+        body["at_ms"] = evidence.at_ms
+    return body
 
 
 def label_body(label: Label) -> dict[str, object]:
@@ -109,6 +133,8 @@ def decision_body(
     }
     if flow is not None:
         body["flow"] = _flow(flow)
+    if decision.observed is not None:
+        body["observed"] = _observed(decision.observed, budget)
     optional = {
         "permit": permit_id,
         "permit_expires_ms": permit_expires_ms,
@@ -203,6 +229,14 @@ def _argument(argument: ArgFlow, budget: _Budget) -> dict[str, object]:
             }
             for origin in budget.entries(argument.origins)
         ],
+    }
+
+
+def _observed(observed: Observed, budget: _Budget) -> dict[str, object]:
+    return {
+        "outcome": observed.outcome.value,
+        "reasons": [_reason(reason, budget) for reason in budget.entries(observed.reasons)],
+        "rules": [budget.text(rule) for rule in budget.entries(observed.rules)],
     }
 
 

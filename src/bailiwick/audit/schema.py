@@ -10,14 +10,21 @@ The bodies, `?` marking optional fields:
 
     log.opened          log, build, previous? {root, size}: the head that this process found
     log.recovered       unknown: decisions without an outcome, by event id; from_seq, to_seq: where they were looked for
-    policy.activated    policy_digest, catalog_digest, directory_digest, policies: how many
-    session.opened      agent, root, conversation, purpose, restored
+    policy.activated    policy_digest, catalog_digest, directory_digest, policies: how many, mode?, observed?: rules
+                        that are only observed, bundle?, sequence?: the bundle that they are from; where somebody
+                        activated it also author, signers, by, tests, os_user?
+    policy.refused      by, bundle, sequence, code, message, os_user?: an attempt to activate a bundle
+    session.opened      agent, root, conversation, purpose, restored, evidence?
+    session.proved      evidence: the user signed in anew
     session.closed      decisions: how many
     content.ingested    content, source, label, origin, decision?: the call whose result it is, fields? [{path, label}]
     delegation.granted  to, tools (null: all), zones, expires_ms?, depth, child_session
+    task.narrowed       tools (null: all that it had), zones (none: all that it had), expires_ms?: what is kept
+    task.widened        tools, zones, expires_ms?: what is added; decision: the approved one
     decision            tool, outcome, digest, reasons, links, gates, approved, arguments, policy_digest,
                         catalog_digest, durability, flow?, effect_key?, permit?, permit_expires_ms?, idempotency?,
-                        latency_us?, omitted?: so many entries of long lists
+                        latency_us?, omitted?: so many entries of long lists, observed? {outcome, reasons, rules}:
+                        what rules that are only observed would have decided
     approval.requested  approval, digest, tool, gates, expires_ms, decision
     approval.granted    approval, by, gates?, os_user?
     approval.denied     approval, by, gates?, os_user?
@@ -27,6 +34,12 @@ The bodies, `?` marking optional fields:
     action.cancelled    decision, permit, error?: given up, or stopped by an exception of this type; it may have run
     action.expired      decision, permit: handed out and never started
     action.reconciled   decision, as: "ran" | "did-not-run", by, permit?, note?, os_user?
+    admin.decided       by, action, resource, own, outcome: "allow" | "deny", policies, codes: of its reasons,
+                        policy_digest: of the rules in administration/, os_user?
+    switch.suspended    target: "agents" | "tools" ..., name (empty for everything), by, reason, os_user?
+    switch.resumed      target, name, by, suspension: the event that this lifts, reason?, os_user?
+    switch.refused      target, name, by, code, message, order?: the event of an order that came too late and changed
+                        nothing, os_user?
 
 A reason is {plane, code, message?, hint?}. The action plane's quote the call's own arguments, so their words are the
 content `reasons` of the event. A label is {sensitivity, categories, readers (null: everyone), integrity, sources,
@@ -44,6 +57,7 @@ from bailiwick.model.canonical import Json
 from bailiwick.model.decision import Outcome, Plane
 from bailiwick.model.event import ENVELOPE_VERSION, EventKind
 from bailiwick.model.label import Integrity
+from bailiwick.model.standing import TargetKind
 from bailiwick.model.tool import Durability, Idempotency
 
 __all__ = ["BODIES", "ENVELOPE", "LABEL", "ORIGINS", "UPCASTERS", "Upcaster", "body_fault", "upcast"]
@@ -109,19 +123,42 @@ _DECISION = _rec(
     idempotency=Choice(frozenset(Idempotency)),
     latency_us=_INT,
     omitted=_INT,
+    observed=_rec(
+        {
+            "outcome": Choice(frozenset({Outcome.DENY, Outcome.NEEDS_APPROVAL})),
+            "reasons": Items(_REASON),
+            "rules": _TEXTS,
+        }
+    ),
 )
 
 _ANSWER = _rec(_texts("approval", "by"), gates=_TEXTS, os_user=_TEXT)
+_EVIDENCE = _rec({**_texts("method", "issuer", "subject"), "strong": _BOOL, "actors": _TEXTS}, at_ms=_INT)
+"""How a user is known."""
 _ENDED = _rec(_texts("decision", "permit"))
+_SWITCH: dict[str, Shape] = {"target": Choice(frozenset(TargetKind)), **_texts("name", "by")}
 
 BODIES: Mapping[EventKind, Rec] = MappingProxyType(
     {
         EventKind.LOG_OPENED: _rec(_texts("log", "build"), previous=_rec({"root": _TEXT, "size": _INT})),
         EventKind.LOG_RECOVERED: _rec({"unknown": _TEXTS, "from_seq": _INT, "to_seq": _INT}),
         EventKind.POLICY_ACTIVATED: _rec(
-            {**_texts("policy_digest", "catalog_digest", "directory_digest"), "policies": _INT}
+            {**_texts("policy_digest", "catalog_digest", "directory_digest"), "policies": _INT},
+            mode=_TEXT,
+            observed=_TEXTS,
+            bundle=_TEXT,
+            sequence=_INT,
+            author=_TEXT,
+            signers=_TEXTS,
+            by=_TEXT,
+            tests=_TEXT,
+            os_user=_TEXT,
         ),
-        EventKind.SESSION_OPENED: _rec({**_texts("agent", "root", "conversation", "purpose"), "restored": _BOOL}),
+        EventKind.POLICY_REFUSED: _rec({**_texts("by", "bundle", "code", "message"), "sequence": _INT}, os_user=_TEXT),
+        EventKind.SESSION_OPENED: _rec(
+            {**_texts("agent", "root", "conversation", "purpose"), "restored": _BOOL}, evidence=_EVIDENCE
+        ),
+        EventKind.SESSION_PROVED: _rec({"evidence": _EVIDENCE}),
         EventKind.SESSION_CLOSED: _rec({"decisions": _INT}),
         EventKind.CONTENT_INGESTED: _rec(
             {**_texts("content", "source"), "label": LABEL, "origin": Choice(ORIGINS)},
@@ -132,6 +169,8 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
             {**_texts("to", "child_session"), "tools": Nullable(_TEXTS), "zones": _TEXTS, "depth": _INT},
             expires_ms=_INT,
         ),
+        EventKind.TASK_NARROWED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS}, expires_ms=_INT),
+        EventKind.TASK_WIDENED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS, "decision": _TEXT}, expires_ms=_INT),
         EventKind.DECISION: _DECISION,
         EventKind.APPROVAL_REQUESTED: _rec(
             {**_texts("approval", "digest", "tool", "decision"), "gates": _TEXTS, "expires_ms": _INT}
@@ -149,6 +188,19 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
             note=_TEXT,
             os_user=_TEXT,
         ),
+        EventKind.ADMIN_DECIDED: _rec(
+            {
+                **_texts("by", "action", "resource", "policy_digest"),
+                "own": _BOOL,
+                "outcome": Choice(frozenset({Outcome.ALLOW, Outcome.DENY})),
+                "policies": _TEXTS,
+                "codes": _TEXTS,
+            },
+            os_user=_TEXT,
+        ),
+        EventKind.SWITCH_SUSPENDED: _rec({**_SWITCH, "reason": _TEXT}, os_user=_TEXT),
+        EventKind.SWITCH_RESUMED: _rec({**_SWITCH, "suspension": _TEXT}, reason=_TEXT, os_user=_TEXT),
+        EventKind.SWITCH_REFUSED: _rec({**_SWITCH, **_texts("code", "message")}, order=_TEXT, os_user=_TEXT),
     }
 )
 """Kind → shape of its body. Every kind has one (tested)."""

@@ -7,7 +7,8 @@ Raises UsageError for what a person asked wrongly; StoreError comes from the rea
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from bailiwick.audit.log import EventReader
@@ -81,10 +82,19 @@ def timeline(
     """Events of all logs, merged by time; within a log they keep its order. `last`: none but the last so many records
     of each log are looked at."""
     after = [-1 if last is None else max(-1, reader.head()[0] - last - 1) for reader in readers]
-    found = (
-        reader.events(after_seq=seq, session=session, kinds=kinds) for reader, seq in zip(readers, after, strict=True)
-    )
-    return heapq.merge(*found, key=_when)
+    with ExitStack() as open_ones:
+        # Where one log cannot be read any further, the others are let go of before their readers are closed.
+        found = [
+            open_ones.enter_context(closing(_each(reader, seq, session, kinds)))
+            for reader, seq in zip(readers, after, strict=True)
+        ]
+        yield from heapq.merge(*found, key=_when)
+
+
+def _each(
+    reader: EventReader, after_seq: int, session: str | None, kinds: Collection[EventKind] | None
+) -> Generator[Event]:
+    yield from reader.events(after_seq=after_seq, session=session, kinds=kinds)
 
 
 def _when(event: Event) -> tuple[int, str, int]:

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 
 import click
 
+from bailiwick.cli.agents import agents
 from bailiwick.cli.approvals import approvals
 from bailiwick.cli.audit import audit
 from bailiwick.cli.check import check
 from bailiwick.cli.demo import demo
 from bailiwick.cli.explain import explain
 from bailiwick.cli.output import fail
+from bailiwick.cli.policy import policy
 from bailiwick.errors import BailiwickError, StoreError, UsageError, Where
 
 __all__ = ["cli", "main"]
@@ -31,15 +33,15 @@ def cli() -> None:
 
     \b
     See it work:         demo
-    Write policies:      check, explain
-    Let people decide:   approvals
+    Write policies:      check, explain, policy
+    Let people decide:   approvals, agents
     Find out later:      audit
 
     Shell completion: eval "$(_BAILIWICK_COMPLETE=bash_source bailiwick)", or zsh_source, fish_source.
     """
 
 
-for command in (demo, check, explain, approvals, audit):
+for command in (demo, check, explain, policy, approvals, agents, audit):
     cli.add_command(command)
 
 

@@ -11,20 +11,28 @@ from rich.markup import escape
 
 from bailiwick.action.approval_card import card_text
 from bailiwick.action.approvals import Approval, ApprovalStatus
-from bailiwick.cli.output import DIR_OPTION, JSON_OPTION, console, os_user, print_json, shown, table, when
+from bailiwick.cli.output import (
+    AS_OPTION,
+    DIR_OPTION,
+    JSON_OPTION,
+    console,
+    os_user,
+    print_json,
+    refuse,
+    shown,
+    table,
+    when,
+)
 from bailiwick.errors import UsageError
-from bailiwick.guard.approving import Answer, answer
+from bailiwick.guard.approving import Answer, answer, may_answer
 from bailiwick.model.canonical import parse
 from bailiwick.model.decision import Reason
-from bailiwick.project import Guard, find_project, load_project
-from bailiwick.project.guard import STATE_FILE
-from bailiwick.stores.sqlite_state import SqliteState
+from bailiwick.project import Guard, find_project
+from bailiwick.project.load import load_settings
+from bailiwick.project.status import STATE_FILE
 
 __all__ = ["approvals"]
 
-AS_OPTION = click.option(
-    "--as", "approver", required=True, metavar="USER", help="Who answers: a user of directory.toml."
-)
 GATE_OPTION = click.option("--gate", "gates", multiple=True, help="Only this gate (repeatable). Default: all of yours.")
 
 
@@ -32,30 +40,36 @@ GATE_OPTION = click.option("--gate", "gates", multiple=True, help="Only this gat
 def approvals() -> None:
     """List, show and answer requests for approval.
 
+    A card shows what the call would do, contents and all. So whoever wants to see or answer one needs the action
+    admin.approve on its tool, in the rules in administration/; to answer, the gate has to name them too.
+
     In the embedded tier whoever can write to the project's state folder can answer as anybody; the account of the
     operating system is recorded with each answer.
     """
 
 
 @approvals.command("list")
+@AS_OPTION
 @DIR_OPTION
 @JSON_OPTION
-def list_(folder: Path | None, as_json: bool) -> None:
-    """List the requests that wait for an answer."""
-    project = load_project(find_project(folder))
-    settings = project.settings.decisions
+def list_(person: str, folder: Path | None, as_json: bool) -> None:
+    """List the requests that wait for an answer and that you may see. The rest is counted."""
     now_ms = time.time_ns() // 1_000_000
-    with _state(project.state) as state:
-        pending = [
+    with _opened(folder) as guard:
+        settings = guard.project.settings.decisions
+        waiting = [
             item
-            for item in state.pending(settings.tenant, settings.env)
+            for item in guard.state.pending(settings.tenant, settings.env)
             if item.status_at(now_ms) is ApprovalStatus.REQUESTED
         ]
+        pending = _visible(guard, waiting, person)
     if as_json:
         print_json([_json(item, now_ms) for item in pending])
         return
+    hidden = len(waiting) - len(pending)
+    more = f"; {hidden} that {shown(person)} may not see" if hidden else ""
     if not pending:
-        console().print("nothing waits for approval")
+        console().print(f"nothing waits for approval{more}")
         return
     rows = [
         (
@@ -69,21 +83,26 @@ def list_(folder: Path | None, as_json: bool) -> None:
         for item in pending
     ]
     console().print(table(("id", "tool", "for whom, through whom", "gates", "requested", "expires"), rows))
+    if hidden:
+        console().print(f"and {hidden} that {shown(person)} may not see")
 
 
 @approvals.command()
 @click.argument("approval_id")
+@AS_OPTION
 @DIR_OPTION
 @JSON_OPTION
-def show(approval_id: str, folder: Path | None, as_json: bool) -> None:
-    """Show the card of a request: exactly what would run, for whom, and why it is asked."""
-    project = load_project(find_project(folder))
-    settings = project.settings.decisions
+def show(approval_id: str, person: str, folder: Path | None, as_json: bool) -> None:
+    """Show the card of a request: exactly what would run, for whom, and why it is asked. Exit code 1: refused."""
     now_ms = time.time_ns() // 1_000_000
-    with _state(project.state) as state:
-        found = state.get(settings.tenant, settings.env, approval_id)
-    if found is None:
-        raise UsageError(f"there is no request {approval_id}", hint="bailiwick approvals list")
+    with _opened(folder) as guard:
+        settings = guard.project.settings.decisions
+        found = guard.state.get(settings.tenant, settings.env, approval_id)
+        if found is None:
+            raise UsageError(f"there is no request {approval_id}", hint="bailiwick approvals list")
+        refused = _ask(guard, found, person)
+    if refused is not None:
+        refuse(refused, as_json=as_json)
     if as_json:
         print_json(_json(found, now_ms))
         return
@@ -100,9 +119,9 @@ def show(approval_id: str, folder: Path | None, as_json: bool) -> None:
 @GATE_OPTION
 @DIR_OPTION
 @JSON_OPTION
-def approve(approval_id: str, approver: str, gates: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
+def approve(approval_id: str, person: str, gates: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
     """Grant a request. It counts once for the exact call on its card. Exit code: 0 counted, 1 refused."""
-    _answer(approval_id, approver, gates, folder, grant=True, as_json=as_json)
+    _answer(approval_id, person, gates, folder, grant=True, as_json=as_json)
 
 
 @approvals.command()
@@ -111,17 +130,17 @@ def approve(approval_id: str, approver: str, gates: tuple[str, ...], folder: Pat
 @GATE_OPTION
 @DIR_OPTION
 @JSON_OPTION
-def deny(approval_id: str, approver: str, gates: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
+def deny(approval_id: str, person: str, gates: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
     """Deny a request; one denial is enough. Exit code: 0 counted, 1 refused."""
-    _answer(approval_id, approver, gates, folder, grant=False, as_json=as_json)
+    _answer(approval_id, person, gates, folder, grant=False, as_json=as_json)
 
 
 def _answer(
-    approval_id: str, approver: str, gates: tuple[str, ...], folder: Path | None, *, grant: bool, as_json: bool
+    approval_id: str, person: str, gates: tuple[str, ...], folder: Path | None, *, grant: bool, as_json: bool
 ) -> None:
-    given = Answer(approval_id=approval_id, approver=approver, grant=grant, gates=gates or None, os_user=os_user())
+    given = Answer(approval_id=approval_id, approver=person, grant=grant, gates=gates or None, os_user=os_user())
     with Guard.open(find_project(folder)) as guard:
-        counted = guard.engine.run(answer(guard.engine.core, given))
+        counted = guard.engine.administer(lambda core: answer(core, given))
     if isinstance(counted, Reason):
         if as_json:
             print_json({"counted": False, "code": counted.code, "message": counted.message, "hint": counted.hint})
@@ -134,11 +153,30 @@ def _answer(
     console().print(f"{shown(counted.id)} is [bold]{counted.status.value}[/]")
 
 
-def _state(path: Path) -> SqliteState:
-    file = path / STATE_FILE
+def _opened(folder: Path | None) -> Guard:
+    """The project, open, so that whoever looks is on record. Raises UsageError where nothing ran yet."""
+    path = find_project(folder)
+    file = path / load_settings(path).state_path / STATE_FILE
     if not file.exists():
         raise UsageError(f"nothing ran in this project yet: there is no {file}", hint="run an agent first")
-    return SqliteState.open(file)
+    return Guard.open(path)
+
+
+def _ask(guard: Guard, item: Approval, person: str) -> Reason | None:
+    return guard.engine.administer(lambda core: may_answer(core, item, person, os_user=os_user()))
+
+
+def _visible(guard: Guard, waiting: list[Approval], person: str) -> list[Approval]:
+    """Those requests that the person may answer, asked once for each tool and whether it is for themselves."""
+    may: dict[tuple[str, bool], bool] = {}
+    visible: list[Approval] = []
+    for item in waiting:
+        asked = (item.tool, any(link.id == person for link in item.chain.links))
+        if asked not in may:
+            may[asked] = _ask(guard, item, person) is None
+        if may[asked]:
+            visible.append(item)
+    return visible
 
 
 def _json(item: Approval, now_ms: int) -> dict[str, Any]:

@@ -3,30 +3,55 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from bailiwick.action.ports import Resolution
-from bailiwick.audit.log import EventReader
 from bailiwick.audit.report import FolderReport, Head, Problem, State
 from bailiwick.audit.trace import find, reasons, timeline
 from bailiwick.audit.trace import show as trace_show
 from bailiwick.audit.trace import why as trace_why
-from bailiwick.cli.audit_why import Content, decision_lines, event_json, event_row, why_json, why_lines
-from bailiwick.cli.output import DIR_OPTION, FOLDER, JSON_OPTION, console, os_user, print_json, shown, shown_text, table
+from bailiwick.cli.audit_reading import (
+    LOG_DIR_OPTION,
+    REVEAL_OPTION,
+    log_folder,
+    path_of_logs,
+    reading,
+    text_of,
+    unasked,
+)
+from bailiwick.cli.audit_why import (
+    decision_lines,
+    event_json,
+    event_row,
+    why_json,
+    why_lines,
+    without_contents,
+)
+from bailiwick.cli.output import (
+    AS_OPTION,
+    DIR_OPTION,
+    FOLDER,
+    JSON_OPTION,
+    READER_OPTION,
+    console,
+    os_user,
+    print_json,
+    refuse,
+    shown,
+    shown_text,
+    table,
+)
 from bailiwick.errors import UsageError
 from bailiwick.guard.reconciling import Finding, reconcile
+from bailiwick.model.decision import Reason
 from bailiwick.project import Guard, find_project
-from bailiwick.project.guard import LOG_FOLDER
-from bailiwick.project.load import PROJECT_FILE, load_settings
-from bailiwick.stores.log_file import is_held, list_logs, log_path
-from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.stores.log_file import is_held, log_path
+from bailiwick.stores.log_reader import verify_folder
 
-__all__ = ["audit", "text_of"]
+__all__ = ["audit"]
 
 _EXIT = {State.SOUND: 0, State.TAMPERED: 1, State.UNREADABLE: 2}
 _STYLE = {State.SOUND: "green", State.TAMPERED: "bold red", State.UNREADABLE: "bold yellow"}
@@ -34,7 +59,11 @@ _STYLE = {State.SOUND: "green", State.TAMPERED: "bold red", State.UNREADABLE: "b
 
 @click.group()
 def audit() -> None:
-    """Verify, show and explain the audit log."""
+    """Verify, show and explain the audit log.
+
+    Showing and explaining needs the action admin.read_log in the rules in administration/, contents admin.reveal too,
+    and is recorded. Verifying needs nothing: it shows no record, and an auditor can do it with the logs alone.
+    """
 
 
 @audit.command("verify")
@@ -55,7 +84,7 @@ def verify_(folder: Path | None, expected: tuple[str, ...], as_json: bool) -> No
     Without --expect this finds every change that does not rewrite the tree too. Who can write the file can replace
     all of it; only a head kept elsewhere shows that.
     """
-    report = verify_folder(_log_folder(folder), dict(_head(text) for text in expected))
+    report = verify_folder(log_folder(folder), dict(_head(text) for text in expected))
     if as_json:
         print_json(_report_json(report))
     else:
@@ -65,16 +94,29 @@ def verify_(folder: Path | None, expected: tuple[str, ...], as_json: bool) -> No
 
 @audit.command("show")
 @click.argument("event_id", required=False)
-@DIR_OPTION
+@READER_OPTION
+@REVEAL_OPTION
+@LOG_DIR_OPTION
 @click.option("--session", help="Only this session: any part of its key.")
+@click.option("--would-deny", is_flag=True, help="Only calls that passed since their rules are only observed.")
 @click.option("--last", type=click.IntRange(min=1), default=40, show_default=True, help="So many of the latest events.")
 @JSON_OPTION
-def show_(event_id: str | None, folder: Path | None, session: str | None, last: int, as_json: bool) -> None:
-    """Show one event with its contents, or the latest events."""
-    with _readers(folder) as readers:
+def show_(
+    event_id: str | None,
+    person: str | None,
+    reveal: bool,
+    folder: Path | None,
+    session: str | None,
+    would_deny: bool,
+    last: int,
+    as_json: bool,
+) -> None:
+    """Show one event, with its contents if they are asked for, or the latest events. Exit code 1: refused."""
+    with reading(folder, person, reveal=reveal, as_json=as_json) as readers:
         if event_id is None:
-            every = timeline(readers, last=last if session is None else None)
-            events = deque((event for event in every if session is None or session in event.session), maxlen=last)
+            every = timeline(readers, last=last if session is None and not would_deny else None)
+            chosen = (event for event in every if session is None or session in event.session)
+            events = deque((event for event in chosen if not would_deny or "observed" in event.body), maxlen=last)
             if as_json:
                 print_json([event_json(event) for event in events])
             else:
@@ -82,31 +124,41 @@ def show_(event_id: str | None, folder: Path | None, session: str | None, last: 
             return
         found = trace_show(readers, event_id)
     if as_json:
-        texts = {role: _text(data) for role, data in found.contents.items()}
+        texts = {role: _text(data) for role, data in found.contents.items()} if reveal else {}
+        withheld = [] if reveal else list(found.contents)
         related = [event_json(event) for event in found.related]
-        print_json({**event_json(found.event), "contents": texts, "related": related})
+        print_json({**event_json(found.event), "contents": texts, "withheld": withheld, "related": related})
         return
     console().print_json(data=event_json(found.event), ensure_ascii=True)
     for role, data in found.contents.items():
-        console().print(f"[bold]{shown(role)}[/]: {shown_text(_text(data))}", soft_wrap=True)
+        text = shown_text(_text(data)) if reveal else "[dim](withheld; --reveal shows it)[/]"
+        console().print(f"[bold]{shown(role)}[/]: {text}", soft_wrap=True)
     for event in found.related:
         console().print(f"related: {shown(' '.join(event_row(event)))}", soft_wrap=True)
 
 
 @audit.command("why")
 @click.argument("event_id")
-@DIR_OPTION
+@READER_OPTION
+@REVEAL_OPTION
+@LOG_DIR_OPTION
 @JSON_OPTION
-def why_(event_id: str, folder: Path | None, as_json: bool) -> None:
-    """Say why a call was decided as it was, and which content each argument's values came from."""
-    with _readers(folder) as readers:
+def why_(event_id: str, person: str | None, reveal: bool, folder: Path | None, as_json: bool) -> None:
+    """Say why a call was decided as it was, and which content each argument's values came from.
+
+    Titles and names of what was read are contents, and so is what a reason quotes of the call: --reveal shows them.
+    Exit code 1: refused.
+    """
+    with reading(folder, person, reveal=reveal, as_json=as_json) as readers:
         trace = trace_why(readers, event_id)
         if as_json:
             print_json(why_json(trace))
             return
         lines = [
-            *decision_lines(trace.decision, reasons(readers, trace.decision)),
-            *(f"  {line}" for line in why_lines(trace, text_of(readers))),
+            *decision_lines(
+                trace.decision, reasons(readers, trace.decision) if reveal else without_contents(trace.decision)
+            ),
+            *(f"  {line}" for line in why_lines(trace, text_of(readers) if reveal else lambda _: None)),
         ]
     lines += [f"  then {' '.join(event_row(event))}" for event in trace.related]
     for line in lines:
@@ -117,21 +169,22 @@ def why_(event_id: str, folder: Path | None, as_json: bool) -> None:
 @click.argument("event_id")
 @click.option("--ran", "resolution", flag_value=Resolution.RAN.value, help="It ran: the effect is there.")
 @click.option("--did-not-run", "resolution", flag_value=Resolution.DID_NOT_RUN.value, help="It did not run.")
-@click.option("--as", "by", required=True, metavar="USER", help="Who looked: a user of directory.toml.")
+@AS_OPTION
 @click.option("--note", default="", help="What was looked at.")
 @DIR_OPTION
-def reconcile_(event_id: str, resolution: str | None, by: str, note: str, folder: Path | None) -> None:
-    """Say what became of a call that may have run, so that it is no longer blocked.
+@JSON_OPTION
+def reconcile_(
+    event_id: str, resolution: str | None, person: str, note: str, folder: Path | None, as_json: bool
+) -> None:
+    """Say what became of a call that may have run, so that it is no longer blocked. Exit code 1: refused.
 
-    EVENT_ID is the decision's, as `audit verify` lists it.
+    EVENT_ID is the decision's, as `audit verify` lists it. It needs the action admin.reconcile in administration/.
     """
     if resolution is None:
         raise click.UsageError("say --ran or --did-not-run")
     path = find_project(folder)
     with Guard.open(path) as guard:
-        if by not in guard.project.planes.directory.users:
-            raise UsageError(f"there is no user {by!r} in directory.toml", hint="name who looked")
-        with _readers(path) as readers:
+        with unasked(path) as readers:
             _reader, event = find(readers, event_id)
         logs = path_of_logs(path)
         unknown = {
@@ -143,41 +196,14 @@ def reconcile_(event_id: str, resolution: str | None, by: str, note: str, folder
         unknown |= {row.decision_event for row in guard.in_doubt()}
         if event.id not in unknown:
             raise UsageError(f"the outcome of {event.id} is not in doubt", hint="see `bailiwick audit verify`")
-        found = Finding(decision=event, resolution=Resolution(resolution), by=by, os_user=os_user(), note=note)
-        recorded = guard.engine.run(reconcile(guard.engine.core, found))
+        found = Finding(decision=event, resolution=Resolution(resolution), by=person, os_user=os_user(), note=note)
+        recorded = guard.engine.administer(lambda core: reconcile(core, found))
+    if isinstance(recorded, Reason):
+        refuse(recorded, as_json=as_json)
+    if as_json:
+        print_json({"done": True, "event": recorded})
+        return
     console().print(f"recorded as {recorded}")
-
-
-def text_of(readers: Sequence[EventReader]) -> Content:
-    """Looks up the text of a recorded content in any of these logs."""
-
-    def text(event_id: str) -> bytes | None:
-        found = (reader.content(event_id, "text") for reader in readers)
-        return next((data for data in found if data is not None), None)
-
-    return text
-
-
-def path_of_logs(project: Path) -> Path:
-    """Where a project folder keeps its logs, read from bailiwick.toml alone."""
-    return project / load_settings(project).state_path / LOG_FOLDER
-
-
-def _log_folder(folder: Path | None) -> Path:
-    if folder is not None and not (folder / PROJECT_FILE).is_file():
-        return folder
-    return path_of_logs(find_project(folder))
-
-
-@contextmanager
-def _readers(folder: Path | None) -> Iterator[Sequence[LogReader]]:
-    with ExitStack() as stack:
-        paths = list_logs(_log_folder(folder))
-        if not paths:
-            raise UsageError(
-                f"there is no log in {_log_folder(folder)}", hint="run an agent first, or name another --dir"
-            )
-        yield [stack.enter_context(LogReader.open(path)) for path in paths]
 
 
 def _head(text: str) -> tuple[str, Head]:

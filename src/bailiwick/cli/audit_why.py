@@ -11,15 +11,32 @@ from typing import Any
 import orjson
 
 from bailiwick.audit.trace import ArgumentTrace, OriginTrace, Why
+from bailiwick.model.decision import Outcome
 from bailiwick.model.event import Event
 
-__all__ = ["Content", "decision_lines", "event_json", "event_row", "event_time", "why_json", "why_lines"]
+__all__ = [
+    "Content",
+    "decision_lines",
+    "event_json",
+    "event_row",
+    "event_time",
+    "why_json",
+    "why_lines",
+    "without_contents",
+]
 
 Content = Callable[[str], bytes | None]
 """Event id → the text of the content that it recorded; None if it is no longer there."""
 
 _ROW = re.compile(r"\[(\d+)\]")
 _NAMES = ("id", "title", "name", "email")
+
+
+def without_contents(decision: Event) -> Iterator[dict[str, str]]:
+    """The reasons of a decision for whoever may not see its contents: without the words that quote the call."""
+    for reason in _items(decision.body["reasons"]):
+        message = reason.get("message", "(its words quote the call; --reveal shows them)")
+        yield {"plane": reason["plane"], "code": reason["code"], "message": message}
 
 
 def decision_lines(event: Event, reasons: Iterable[Mapping[str, str]]) -> Iterator[str]:
@@ -29,6 +46,12 @@ def decision_lines(event: Event, reasons: Iterable[Mapping[str, str]]) -> Iterat
     yield f"{body['tool']}: {body['outcome']} ({event_time(event)}, {who})"
     for reason in reasons:
         yield f"  {reason['plane']}/{reason['code']}: {reason['message'] or '(its words are no longer there)'}"
+    observed = body.get("observed")
+    if isinstance(observed, dict):
+        word = "WOULD DENY" if observed["outcome"] == Outcome.DENY else "WOULD ASK"
+        rules = ", ".join(observed["rules"]) or "no permit"
+        yield f"  {word} if its rules were enforced: {rules}"
+        yield from (f"    {reason['plane']}/{reason['code']}: {reason['message']}" for reason in observed["reasons"])
     for link in _items(body["links"]):
         policies = ", ".join(link["policies"]) or ("could not be evaluated" if link["errors"] else "no permit")
         yield f"  {link['link']} on {link['resource']} {'permits' if link['allowed'] else 'forbids'}: {policies}"
@@ -131,9 +154,20 @@ def event_json(event: Event) -> dict[str, Any]:
 def event_row(event: Event) -> tuple[str, ...]:
     """Time, id, kind, what it is about, outcome."""
     body = event.body
-    what = body.get("tool") or body.get("source") or body.get("approval") or body.get("agent") or ""
+    what = body.get("tool") or body.get("source") or body.get("approval") or body.get("agent") or _administered(body)
     outcome = body.get("outcome") or body.get("as") or body.get("code") or ""
+    observed = body.get("observed")
+    if isinstance(observed, dict):
+        outcome = f"{outcome}, {'WOULD DENY' if observed['outcome'] == Outcome.DENY else 'WOULD ASK'}"
     return event_time(event), event.id, event.kind.value, str(what), str(outcome)
+
+
+def _administered(body: Mapping[str, object]) -> str:
+    """What a record of administration is about, and who did it."""
+    if "target" in body:
+        name = f"/{body['name']}" if body["name"] else ""
+        return f"{body['target']}{name} by {body['by']}"
+    return f"{body['action']} on {body['resource']} by {body['by']}" if "action" in body else ""
 
 
 def event_time(event: Event) -> str:

@@ -66,7 +66,8 @@ def demo(folder: Path | None, auto_approve: bool, model_name: str | None, smtp_p
     out.print(f"everything is in {shown(str(target))}: mailbox.mbox, drafts/, .bailiwick/log/; now try", soft_wrap=True)
     out.print(f"  {shown(own_name())} audit verify {shown(str(target))}", soft_wrap=True)
     if stage.look_up:
-        out.print(f"  {shown(own_name())} audit why {stage.look_up} --dir {shown(str(target))}", soft_wrap=True)
+        why = f"audit why {stage.look_up} --as bob --reveal --dir {target}"
+        out.print(f"  {shown(own_name())} {shown(why)}", soft_wrap=True)
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.audit.trace import reasons, why
-from bailiwick.cli.audit import text_of
+from bailiwick.cli.audit_reading import text_of
 from bailiwick.cli.audit_why import why_lines
 from bailiwick.cli.output import os_user, own_name, shown
 from bailiwick.errors import Denied, UsageError
@@ -250,7 +250,7 @@ def _own_approval(stage: Stage, guard: Guard, asked: Approval | None) -> None:
     """Alice asked for it, so Alice may not approve it."""
     if asked is None:
         return
-    told = guard.engine.run(answer(guard.engine.core, _answer(asked, "alice")))
+    told = guard.engine.administer(lambda core: answer(core, _answer(asked, "alice")))
     outcome = "refused" if isinstance(told, Reason) else "granted"
     reason = f"{told.message} {told.hint}" if isinstance(told, Reason) else "alice approved her own request"
     stage.line("alice approves her own request", outcome, reason, asked.id, "refused")
@@ -261,7 +261,9 @@ def _wait_for_approval(stage: Stage, guard: Guard, asked: Approval | None) -> No
         _approve(stage, guard, asked)
         return
     stage.note("now approve it as somebody else, in a second terminal:")
-    stage.out.print(f"  {shown(own_name())} approvals show {asked.id} --dir {shown(str(stage.folder))}", soft_wrap=True)
+    stage.out.print(
+        f"  {shown(own_name())} approvals show {asked.id} --as bob --dir {shown(str(stage.folder))}", soft_wrap=True
+    )
     stage.out.print(
         f"  {shown(own_name())} approvals approve {asked.id} --as bob --dir {shown(str(stage.folder))}", soft_wrap=True
     )
@@ -276,7 +278,7 @@ def _wait_for_approval(stage: Stage, guard: Guard, asked: Approval | None) -> No
 def _approve(stage: Stage, guard: Guard, asked: Approval | None) -> None:
     if asked is None:
         return
-    told = guard.engine.run(answer(guard.engine.core, _answer(asked, "bob")))
+    told = guard.engine.administer(lambda core: answer(core, _answer(asked, "bob")))
     outcome = "refused" if isinstance(told, Reason) else told.status.value
     reason = told.message if isinstance(told, Reason) else "bob is a support lead and no part of the chain"
     stage.line("bob approves it", outcome, reason, asked.id, "granted")

@@ -90,7 +90,7 @@ def prove(folder: Path | None, timeout: float, as_json: bool) -> None:
 def _side(project: Project) -> Side:
     from bailiwick.policy.prove.witness import Side
 
-    return Side(engine=project.planes.policy, directory=project.planes.directory)
+    return Side(engine=project.planes.policy.enforced, directory=project.planes.directory)
 
 
 def _print_diff(found: Diff) -> None:

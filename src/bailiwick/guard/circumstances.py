@@ -27,18 +27,18 @@ def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) 
     for name in given:
         if name not in known:
             hint = did_you_mean(name, known, "declare it in [environment] of bailiwick.toml, or leave it out")
-            return _environment("environment-unknown", f"The environment has no attribute '{name}'.", hint)
+            return _reason("environment-unknown", f"The environment has no attribute '{name}'.", hint)
     for attribute in declared:
         name = attribute.name
         if name not in given:
             if not attribute.optional:
                 message = f"The environment's '{name}' was not given."
-                return _environment(
+                return _reason(
                     "environment-missing", message, f"Open the session with environment={{'{name}': ...}}."
                 )
         elif not fits(attribute.shape, given[name]):
             message = f"The environment's '{name}' is no {type(attribute.shape).__name__.lower()}."
-            return _environment(
+            return _reason(
                 "environment-type", message, "Give a value of the type in [environment] of bailiwick.toml."
             )
     return None
@@ -117,5 +117,5 @@ def _plain(value: Fact) -> object:
     return sorted(value) if isinstance(value, tuple) else value
 
 
-def _environment(code: str, message: str, hint: str) -> Reason:
+def _reason(code: str, message: str, hint: str) -> Reason:
     return Reason(plane=Plane.IDENTITY, code=code, message=message, hint=hint)

@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     POLICY_ACTIVATED = "policy.activated"
     POLICY_REFUSED = "policy.refused"
     SESSION_OPENED = "session.opened"
+    SESSION_PROVED = "session.proved"
     SESSION_CLOSED = "session.closed"
     CONTENT_INGESTED = "content.ingested"
     DELEGATION_GRANTED = "delegation.granted"

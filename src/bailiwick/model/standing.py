@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from bailiwick.model.principal import EntityKind, EntityRef
-
 __all__ = ["NOBODY", "Suspension", "Suspensions", "Target", "TargetKind"]
 
 
@@ -34,15 +32,6 @@ class Target:
         return f"{self.kind.value}/{self.name}" if self.name else self.kind.value
 
 
-_KINDS: Mapping[EntityKind, TargetKind] = MappingProxyType(
-    {
-        EntityKind.AGENT: TargetKind.AGENT,
-        EntityKind.USER: TargetKind.USER,
-        EntityKind.SERVICE: TargetKind.SERVICE,
-    }
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspension:
     """`by` is the user who ordered it (somebody else may lift it), `event` the record of it."""
@@ -61,16 +50,8 @@ class Suspensions:
     revision: int = 0
     by_target: Mapping[Target, Suspension] = field(default_factory=lambda: MappingProxyType({}))
 
-    def hit(self, *, links: Iterable[EntityRef], tool: str, session: str) -> Suspension | None:
-        """The suspension that stops a call of `tool` by this chain in this session; None if there is none."""
-        if not self.by_target:
-            return None
-        targets = [
-            Target(TargetKind.EVERYTHING),
-            *(Target(_KINDS[link.kind], link.id) for link in links),
-            Target(TargetKind.TOOL, tool),
-            Target(TargetKind.SESSION, session),
-        ]
+    def hit(self, targets: Iterable[Target]) -> Suspension | None:
+        """The first of these that is suspended; None if none is."""
         return next((self.by_target[target] for target in targets if target in self.by_target), None)
 
 

@@ -107,13 +107,13 @@ class Entry:
     """One table, read field by field. Call `done` at the end: it refuses the keys that nobody asked for."""
 
     problems: Problems
-    path: tuple[str, ...]
+    path: tuple[str | int, ...]
     table: Mapping[str, Any]
     asked: set[str] = field(default_factory=set)
 
     @property
     def title(self) -> str:
-        return ".".join(self.path)
+        return ".".join(map(str, self.path))
 
     def note(self, rule: str, message: str, *keys: str | int, hint: str = "") -> None:
         self.problems.note(rule, message, *self.path, *keys, hint=hint)
