@@ -19,7 +19,8 @@ from bailiwick.errors import (
     StoreError,
     UsageError,
 )
-from bailiwick.guard.session import Session, current_session, running_permit
+from bailiwick.guard.current import current_session, running_permit
+from bailiwick.guard.session import Session
 from bailiwick.guard.state import Permit
 from bailiwick.model.decision import Decision, Outcome
 from bailiwick.model.label import Integrity, Label

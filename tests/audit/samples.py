@@ -204,7 +204,14 @@ def story(ticking: Ticking) -> list[Draft]:
         ),
         draft(
             kind.SESSION_OPENED,
-            {"agent": "support-bot", "root": "User::alice", "conversation": "c1", "purpose": "help", "restored": False},
+            {
+                "agent": "support-bot",
+                "root": "User::alice",
+                "conversation": "c1",
+                "purpose": "help",
+                "restored": False,
+                "evidence": evidence_body(Evidence()),
+            },
         ),
         prompt,
         draft(
@@ -216,24 +223,7 @@ def story(ticking: Ticking) -> list[Draft]:
                 child_session="child",
             ),
         ),
-        draft(
-            kind.SESSION_PROVED,
-            {"evidence": evidence_body(Evidence(method=Method.OIDC, at_ms=4, issuer="https://idp", subject="00u"))},
-        ),
-        draft(kind.TASK_NARROWED, {"tools": ["mail.send"], "zones": [], "expires_ms": 7}),
-        draft(
-            kind.POLICY_REFUSED,
-            {
-                "by": "carol",
-                "bundle": "sha256:b",
-                "sequence": 2,
-                "code": "bundle-signer",
-                "message": "No.",
-                "os_user": "1",
-            },
-        ),
         ask,
-        draft(kind.TASK_WIDENED, {"tools": None, "zones": ["web"], "decision": ask.id}),
         draft(
             kind.APPROVAL_REQUESTED,
             {
@@ -304,6 +294,23 @@ def story(ticking: Ticking) -> list[Draft]:
             {**switch, "code": "suspension-changed", "message": "Somebody else was faster.", "order": suspension.id},
             session="",
         ),
+        draft(
+            kind.SESSION_PROVED,
+            {"evidence": evidence_body(Evidence(method=Method.OIDC, at_ms=4, issuer="https://idp", subject="00u"))},
+        ),
+        draft(kind.TASK_NARROWED, {"tools": ["mail.send"], "zones": [], "expires_ms": 7}),
+        draft(
+            kind.POLICY_REFUSED,
+            {
+                "by": "carol",
+                "bundle": "sha256:b",
+                "sequence": 2,
+                "code": "bundle-signer",
+                "message": "No.",
+                "os_user": "1",
+            },
+        ),
+        draft(kind.TASK_WIDENED, {"tools": None, "zones": ["web"], "expires_ms": 8, "decision": ask.id}),
         draft(kind.SESSION_CLOSED, {"decisions": 6}),
     ]
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ import pytest
 from bailiwick import Denied, Guard, Session
 from bailiwick.audit.report import State
 from bailiwick.errors import UsageError
+from bailiwick.guard.decide import judge
 from bailiwick.identity.keys import PrivateKey
 from bailiwick.identity.plan import Plan, sign_plan
 from bailiwick.identity.proof import prove
+from bailiwick.model.call import Call
+from bailiwick.model.circumstances import Evidence
 from bailiwick.model.event import EventKind
 from bailiwick.stores.log_reader import verify_folder
 from tests.identity.issuer import PATH, Issuer, serving
@@ -216,6 +220,39 @@ def test_tokens_end(tmp_path: Path) -> None:
             assert not child.check("page.read", {"id": "1"}).allowed
 
 
+TASK = (("tools   = [\"page.read\", ", "tools   = ["), ("[tasks.read-pages]", "[tasks.read-books]"))
+
+
+@pytest.mark.parametrize(("old", "new"), TASK, ids=["less", "gone"])
+def test_a_token_that_is_used_after_its_task_changed_gives_no_more_than_the_task(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    folder = world(tmp_path)
+    with opened(folder, task="read-pages") as session:
+        handed = session.delegate_token("helper")
+    edit(folder, "directory.toml", old, new)
+    with Guard.open(folder) as guard:
+        try:
+            with guard.session(delegation=handed.token, key=HELPER) as child:
+                assert child.check("page.read", {"id": "1"}).reasons[0].code == "tool-not-granted"
+        except Denied as denied:
+            assert denied.decision.reasons[0].code == "unknown-task"
+
+
+def test_a_running_session_ends_where_the_directory_names_its_key_no_more(tmp_path: Path) -> None:
+    folder = world(tmp_path)
+    with handed_over(folder) as (guard, _, token, _), guard.session(delegation=token, key=HELPER) as child:
+        assert child.check("page.read", {"id": "1"}).allowed
+        edit(folder, "directory.toml", str(HELPER.public), str(PrivateKey(b"n" * 32).public))
+        with Guard.open(folder) as renewed:
+            with_ports(guard, holding=renewed.engine.ports.holding)
+            assert child.check("page.read", {"id": "1"}).reasons[0].code == "unknown-key"
+            tool = Tool()
+            with pytest.raises(Denied):
+                child.call("put.safe", {"id": "1"}, run=tool.run)
+            assert tool.runs == []
+
+
 # ── signed plans ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -328,6 +365,40 @@ def test_a_user_signs_in_and_steps_up(tmp_path: Path) -> None:
     assert kinds.count(EventKind.SESSION_PROVED) == 1
     openings = [event.body for event in events(tmp_path) if event.kind is EventKind.SESSION_OPENED]
     assert [body["evidence"]["method"] for body in openings] == ["oidc", "oidc"]
+
+
+def test_a_decision_that_began_before_a_sign_in_does_not_put_the_older_groups_back(tmp_path: Path) -> None:
+    """`authenticate` in one thread while another thread's decision is being made."""
+    rule = """
+@id("leads-only")
+forbid (principal is User, action == Action::"fact.read", resource)
+unless { principal in Group::"leads" };
+"""
+    folder = world(tmp_path, rules=rule)
+    with opened(folder) as session:
+        state = session._state
+        assert state is not None
+        policy = session._engine.core.planes.policy
+
+        class Slow:
+            """The rules, while the user signs in anew."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(policy, name)
+
+            def subject(self, **how: Any) -> Any:
+                subject = policy.subject(**how)
+                state.evidenced(Evidence())
+                return subject
+
+        state.evidenced(Evidence(groups=frozenset({"leads"})))
+        judge(
+            replace(session._engine.core.planes, policy=Slow()),  # type: ignore[arg-type]
+            state,
+            Call(tool="fact.read", args={"id": "1"}),
+            session._engine.ports.clock(),
+        )
+        assert not session.check("fact.read", {"id": "1"}).allowed
 
 
 def test_a_claimed_user_has_no_evidence(tmp_path: Path) -> None:

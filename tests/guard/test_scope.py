@@ -6,15 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick import ApprovalPending, Denied, Guard, Session
-from bailiwick.errors import UsageError
+from bailiwick.errors import LogUnavailable, UsageError
 from bailiwick.identity.scope import ScopeChange, narrowed, restored
 from bailiwick.model.call import Authority, Grant
+from bailiwick.model.event import EventKind
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
 from tests.worlds import FILES, Clock, approve, asked, edit, kinds, make_world, opened, with_ports
 
@@ -240,3 +242,182 @@ def test_promise_3_restoring_never_gives_more_than_the_task_or_what_it_was_chang
     assert reach(back.grant) <= reach(changed)
     assert back.grant == changed or reach(back.grant) <= reach(base)
     assert reach(narrowed(authority, changed).grant) <= reach(base) & reach(changed)
+
+
+# ── at the same moment ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Meanwhile:
+    """A store in which something else happens once, just after it has answered `method`."""
+
+    def __init__(self, store: Any, method: str, then: Callable[[], object]) -> None:
+        self._store, self._method, self._then = store, method, [then]
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if name != self._method or not self._then:
+            return found
+
+        def answered(*args: Any, **named: Any) -> Any:
+            answer = found(*args, **named)
+            if self._then:
+                self._then.pop()()
+            return answer
+
+        return answered
+
+
+def meanwhile(session: Session, method: str, then: Callable[[], object]) -> None:
+    with_ports(session, sessions=Meanwhile(session._engine.ports.sessions, method, then))
+
+
+def narrow_elsewhere(folder: Path, *tools: str, task: str = "Work") -> Callable[[], None]:
+    """The same session, narrowed through a guard of its own."""
+
+    def narrow() -> None:
+        with opened(folder, task=task) as other:
+            other.narrow(tools=tools)
+
+    return narrow
+
+
+@pytest.mark.parametrize("moment", ["before", "version", "scope", "open_session"])
+def test_what_is_handed_on_is_never_wider_than_a_scope_that_was_narrowed_elsewhere(moment: str, tmp_path: Path) -> None:
+    folder = world(tmp_path)
+    narrow = narrow_elsewhere(folder, "page.read", "agent.delegate")
+    with opened(folder) as session:
+        assert may(session, "fact.read")
+        if moment == "before":
+            narrow()
+        else:
+            meanwhile(session, moment, narrow)
+        child = session.delegate("helper")
+        assert code(child, "fact.read") == "tool-not-granted"
+        assert may(child, "page.read")
+
+
+def test_work_is_not_handed_on_where_that_was_taken_away_meanwhile(tmp_path: Path) -> None:
+    folder = world(tmp_path)
+    with opened(folder) as session:
+        meanwhile(session, "open_session", narrow_elsewhere(folder, "page.read"))
+        with pytest.raises(Denied) as denied:
+            session.delegate("helper")
+        assert denied.value.decision.reasons[0].code == "tool-not-granted"
+        assert kinds(folder).count("action.expired") == 1
+
+
+def test_narrowing_reaches_work_that_is_handed_further_on_meanwhile(tmp_path: Path) -> None:
+    with opened(world(tmp_path)) as session:
+        child = session.delegate("helper")
+        further: list[Session] = []
+        meanwhile(session, "delegated", lambda: further.append(child.delegate("scout")))
+        session.narrow(tools=["fact.read", "agent.delegate"])
+        assert code(further[0], "page.read") == "tool-not-granted"
+
+
+@pytest.mark.parametrize("method", ["scope", "version"])
+def test_two_narrowings_of_a_delegated_session_both_hold(method: str, tmp_path: Path) -> None:
+    with opened(world(tmp_path)) as session:
+        child = session.delegate("helper")
+        meanwhile(session, "delegated", lambda: meanwhile(session, method, lambda: child.narrow(tools=["page.read"])))
+        session.narrow(tools=["page.read", "fact.read"])
+        assert code(child, "fact.read") == "tool-not-granted"
+        assert may(child, "page.read")
+
+
+def test_a_narrowing_holds_for_what_was_handed_on_though_its_agent_works_on_something_else_too(tmp_path: Path) -> None:
+    with opened(world(tmp_path)) as session:
+        child = session.delegate("helper")
+        with opened(tmp_path, task="Other work") as other:
+            elsewhere = other.delegate("helper")
+            session.narrow(tools=["page.read", "agent.delegate"])
+            assert code(child, "fact.read") == "tool-not-granted"
+            assert may(elsewhere, "fact.read")
+
+
+@pytest.mark.parametrize("method", ["version", "scope", "change_scope"])
+def test_a_widening_gives_nothing_back_that_is_taken_away_meanwhile(method: str, tmp_path: Path) -> None:
+    folder = unzoned(tmp_path)
+    with opened(folder, task="read-pages") as session:
+        with pytest.raises(ApprovalPending):
+            session.widen(tools=["fact.read"])
+        assert approve(session, asked(session)[-1], by="bob").code == ""
+        meanwhile(session, method, narrow_elsewhere(folder, "agent.delegate", task="read-pages"))
+        session.widen(tools=["fact.read"])
+        with opened(folder, task="read-pages") as again:
+            assert code(again, "page.read") == "tool-not-granted"
+        assert code(session, "page.read") == "tool-not-granted"
+
+
+def test_nothing_is_widened_that_cannot_be_recorded(tmp_path: Path) -> None:
+    folder = unzoned(tmp_path)
+    with opened(folder, task="read-pages") as session:
+        with pytest.raises(ApprovalPending):
+            session.widen(tools=["fact.read"])
+        assert approve(session, asked(session)[-1], by="bob").code == ""
+        log = session._engine.ports.log
+
+        class Full:
+            """A log whose disk is full once the decision is written."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(log, name)
+
+            def append(self, drafts: Any, durability: Any) -> Any:
+                if any(draft.kind is not EventKind.DECISION for draft in drafts):
+                    raise LogUnavailable("no space left on device", hint="free some")
+                return log.append(drafts, durability)
+
+        with_ports(session, log=Full())
+        with pytest.raises(Denied):
+            session.widen(tools=["fact.read"])
+        with_ports(session, log=log)
+        assert code(session, "fact.read") == "tool-not-granted"
+    with opened(folder, task="read-pages") as session:
+        assert code(session, "fact.read") == "tool-not-granted"
+
+
+def test_a_thread_that_read_an_older_scope_does_not_put_it_back(tmp_path: Path) -> None:
+    folder = world(tmp_path)
+    with opened(folder) as session:
+        narrow_elsewhere(folder, "page.read", "fact.read")()
+
+        def newer() -> None:
+            narrow_elsewhere(folder, "page.read")()
+            assert code(session, "fact.read") == "tool-not-granted"
+
+        meanwhile(session, "scope", newer)
+        assert code(session, "fact.read") == "tool-not-granted"
+
+
+@pytest.mark.parametrize("act", [lambda s: s.delegate("helper"), lambda s: s.delegate_token("helper"), lambda s: s.widen(tools=["x"])])
+def test_a_closed_session_hands_on_and_asks_for_nothing(act: Callable[[Session], object], tmp_path: Path) -> None:
+    folder = world(tmp_path)
+    with Guard.open(folder) as guard:
+        with guard.session(user="alice", agent="desk-bot", task="Work") as session:
+            pass
+        with pytest.raises(Denied) as denied:
+            act(session)
+        assert denied.value.decision.reasons[0].code in {"session-closed", "no-agent-key"}
+
+
+@pytest.mark.parametrize("back_ms", [500, 900_000])
+def test_a_clock_that_went_back_hands_on_nothing_that_is_over(back_ms: int, tmp_path: Path) -> None:
+    with Guard.open(world(tmp_path)) as guard:
+        clock = Clock(guard.engine.ports.clock())
+        with_ports(guard, clock=clock)
+        with guard.session(user="alice", agent="desk-bot", task="read-pages") as session:
+            clock.forward(ms=600_000)
+            assert code(session, "page.read") == "task-expired"
+            clock.forward(ms=-back_ms)
+            with pytest.raises(Denied):
+                session.delegate("helper")
+
+
+def test_what_was_taken_away_stays_away_under_the_frameworks_conversation(tmp_path: Path) -> None:
+    with Guard.open(world(tmp_path)) as guard:
+        with guard.session(user="alice", agent="desk-bot", task="Work") as session:
+            session.narrow(tools=["page.read"])
+            session.rebind("thread-7")
+            assert code(session, "fact.read") == "tool-not-granted"
+            assert may(session, "page.read")

@@ -26,6 +26,7 @@ from bailiwick.model.toml_lines import TomlText
 from bailiwick.model.tool import (
     CONSEQUENTIAL,
     DELEGATE_TOOL,
+    WIDEN_TOOL,
     ArgSpec,
     Catalog,
     Durability,
@@ -40,7 +41,7 @@ from bailiwick.model.tool import (
 __all__ = ["load_catalog"]
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
-_RESERVED = frozenset({DELEGATE_TOOL})
+_RESERVED = frozenset({DELEGATE_TOOL, WIDEN_TOOL})
 _TOOL_KEYS = (
     *("names", "effects", "sink", "resource", "zones", "args", "output", "idempotency", "durability", "description"),
     *INTERFACE_KEYS,

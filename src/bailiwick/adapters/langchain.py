@@ -22,7 +22,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from bailiwick.errors import ApprovalPending, MissingExtra, Refused, UsageError
-from bailiwick.guard.session import Session, running
+from bailiwick.guard.current import running
+from bailiwick.guard.session import Session
 from bailiwick.guard.state import Permit
 
 try:

@@ -20,7 +20,7 @@ from bailiwick.action.ports import InDoubt
 from bailiwick.errors import CanonicalError, FactUnavailable
 from bailiwick.guard.circumstances import facts_of
 from bailiwick.guard.credentials import prove_call, revoked
-from bailiwick.guard.decide import Judged, deny, judge_action, rejudge, understand
+from bailiwick.guard.decide import Judged, check_open, deny, judge_action, rejudge, understand
 from bailiwick.guard.effects import (
     Append,
     Begin,
@@ -88,7 +88,11 @@ class Core:
         """As `enter`, for a built-in action that is not a tool of the catalog (delegation)."""
         now_us: int = yield Now()
         yield from self.refresh(session)
-        judged = yield from self._judge(session, action, now_us)
+        if unusable := check_open(session, now_us):
+            judged = Judged(decision=deny(action.tool.name, unusable), args=action.args)
+        else:
+            now_us = session.last_us = max(now_us, session.last_us)
+            judged = yield from self._judge(session, action, now_us)
         return (yield from self._enter(session, judged, now_us))
 
     def _judge(self, session: SessionState, action: Action | Judged, now_us: int) -> Flow[Judged]:

@@ -233,7 +233,11 @@ def revoked(planes: Planes, credential: Credential | None) -> Flow[Reason | None
     settings = planes.settings
     gone: frozenset[str] = yield Revoked(settings.tenant, settings.env, credential.ids)
     if not gone:
-        return None
+        if credential.chain is None:
+            return None
+        # The directory may have changed since: a key that it no longer names proves nothing.
+        issuers = yield IssuerKeys()
+        return admit(planes.directory, credential.chain, issuers=issuers)
     return _reason("revoked", "What this session rests on was revoked.", "Have the work handed on anew.")
 
 

@@ -25,7 +25,7 @@ from bailiwick.model.decision import Decision, FlowFacts, Outcome, Plane, Reason
 from bailiwick.model.tool import Durability
 from bailiwick.policy import PolicyRequest
 
-__all__ = ["Judged", "deny", "judge", "judge_action", "rejudge", "understand"]
+__all__ = ["Judged", "check_open", "deny", "judge", "judge_action", "rejudge", "understand"]
 
 # A clock that steps back by less than this is read as standing still; more denies (promise 1).
 CLOCK_TOLERANCE_US = 1_000_000
@@ -84,10 +84,8 @@ def understand(planes: Planes, session: SessionState, call: Call, now_us: int) -
     """What the call means, if its session may make it at all; else the denial."""
     spec = planes.catalog.find(call.tool)
     name = spec.name if spec else call.tool
-    if session.closed:
-        return Judged(decision=deny(name, _closed()))
-    if now_us < session.last_us - CLOCK_TOLERANCE_US:
-        return Judged(decision=deny(name, _clock_back(session.last_us - now_us)))
+    if unusable := check_open(session, now_us):
+        return Judged(decision=deny(name, unusable))
     # INVARIANT: a clock that moved back never brings an expired grant to life again.
     now_us = session.last_us = max(now_us, session.last_us)
     zones = tuple(frozenset(spec.zones) for _ in spec.resources) if spec else ()
@@ -107,6 +105,15 @@ def understand(planes: Planes, session: SessionState, call: Call, now_us: int) -
     return action
 
 
+def check_open(session: SessionState, now_us: int) -> Reason | None:
+    """Why nothing at all is decided in this session now; None if it can be."""
+    if session.closed:
+        return _closed()
+    if now_us < session.last_us - CLOCK_TOLERANCE_US:
+        return _clock_back(session.last_us - now_us)
+    return None
+
+
 def judge_action(
     planes: Planes, session: SessionState, action: Action, now_us: int, facts: Mapping[str, FactReading] = NO_FACTS
 ) -> Judged:
@@ -118,8 +125,10 @@ def judge_action(
         return Judged(decision=deny(name, beyond), args=action.args)
     with session.lock:
         flow = session.ledger.resolve(action, reads=planes.reads)
+    standpoint = session.seen_by(planes.policy)
+    around = standpoint.around
     request = PolicyRequest(
-        subject=session.subject_in(planes.policy),
+        subject=standpoint.subject,
         tool=name,
         resources=action.resources,
         now_ms=max(now_us, session.last_us) // 1000,
@@ -127,7 +136,7 @@ def judge_action(
         interfaces=action.interfaces,
         approved=frozenset(),
         flow=flow,
-        around=replace(session.around, facts=facts) if facts else session.around,
+        around=replace(around, facts=facts) if facts else around,
     )
     judged = Judged(
         decision=_UNDECIDED,

@@ -19,14 +19,14 @@ from bailiwick.guard.effects import Append, Flow, Now, OpenStored
 from bailiwick.guard.opening import load_state
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import decision_draft, draft, outcome_draft
-from bailiwick.guard.state import PermitState, SessionState
+from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.identity.authority import delegate
 from bailiwick.identity.ports import StoredSession
 from bailiwick.identity.suspension import check_suspended
-from bailiwick.model.call import Action, ArgFacts, Resource
+from bailiwick.model.call import Action, ArgFacts, Authority, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Decision, Reason
-from bailiwick.model.event import EventKind
+from bailiwick.model.event import Draft, EventKind
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import DELEGATE_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
 
@@ -60,16 +60,10 @@ class DelegationRequest:
 def delegate_flow(core: Core, session: SessionState, request: DelegationRequest) -> Flow[SessionState | Refusal]:
     """The other agent's session, narrower than this one, or why there is none."""
     now_us: int = yield Now()
-    child = delegate(
-        core.planes.directory,
-        session.authority,
-        to=request.to,
-        tools=request.tools,
-        zones=request.zones,
-        ttl_ms=request.ttl_ms,
-        now_ms=now_us // 1000,
-        conversation=session.authority.key.conversation,
-    )
+    # As in `understand`: a clock that moved back never brings an expired grant to life again.
+    now_us = max(now_us, session.last_us)
+    yield from core.refresh(session)
+    child = _handed_on(core.planes, session, request, now_us // 1000)
     action = delegation_action(core.planes, session, request)
     if isinstance(child, Reason):
         return (yield from refuse_delegation(core, session, request, child, now_us))
@@ -81,6 +75,13 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
         return permit
     permit.state = PermitState.STARTED
     stored: StoredSession = yield OpenStored(child.key, child.chain, child.task, child.purpose, now_us // 1000)
+    # Whoever narrowed this session meanwhile may not have seen the other one, which is stored only now.
+    yield from core.refresh(session)
+    child = _handed_on(core.planes, session, request, now_us // 1000)
+    if isinstance(child, Reason):
+        session.drop(permit)
+        yield Append((_outcome(core, session, EventKind.ACTION_EXPIRED, permit, now_us),), Durability.SYNC)
+        return (yield from refuse_delegation(core, session, request, child, now_us))
     with session.lock:
         inherited = session.ledger.child(request.message, content_id=core.new_id(), event_id=permit.event_id)
     event_id = core.new_id()
@@ -103,20 +104,29 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
                 now_us=now_us,
                 parents=(permit.event_id,),
             ),
-            outcome_draft(
-                core.planes,
-                session,
-                EventKind.ACTION_COMPLETED,
-                permit,
-                event_id=core.new_id(),
-                now_us=now_us,
-                extra={},
-            ),
+            _outcome(core, session, EventKind.ACTION_COMPLETED, permit, now_us),
         ),
         Durability.SYNC,
     )
     session.drop(permit)
     return opened
+
+
+def _handed_on(planes: Planes, session: SessionState, request: DelegationRequest, now_ms: int) -> Authority | Reason:
+    return delegate(
+        planes.directory,
+        session.authority,
+        to=request.to,
+        tools=request.tools,
+        zones=request.zones,
+        ttl_ms=request.ttl_ms,
+        now_ms=now_ms,
+        conversation=session.authority.key.conversation,
+    )
+
+
+def _outcome(core: Core, session: SessionState, kind: EventKind, permit: Permit, now_us: int) -> Draft:
+    return outcome_draft(core.planes, session, kind, permit, event_id=core.new_id(), now_us=now_us, extra={})
 
 
 def delegation_action(planes: Planes, session: SessionState, request: DelegationRequest) -> Action:

@@ -25,10 +25,11 @@ from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, FindStored, Flow, Now, OpenStored, StoreLedger
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import draft, refusal_draft
-from bailiwick.guard.state import Opened, SessionState, subject_of
+from bailiwick.guard.scoping import keep_less
+from bailiwick.guard.state import Opened, SessionState
 from bailiwick.identity.authority import open_authority
 from bailiwick.identity.ports import StoredSession
-from bailiwick.identity.scope import restored
+from bailiwick.identity.scope import rebased, restored
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Authority, Fact
 from bailiwick.model.circumstances import CLAIMED, Circumstances, Evidence
@@ -73,11 +74,10 @@ def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusa
         if found is None or found.chain != claim.authority.chain:
             return (yield from _refuse(core, _UNKNOWN_DELEGATION, now_us))
     stored = yield from _open_stored(claim.authority, now_us)
-    if claim.credential is None:
-        again = authority_of(core.planes, claim.request, now_us // 1000, stored.task_started_ms)
-        if isinstance(again, Reason):
-            return (yield from _refuse(core, again, now_us))
-        claim = replace(claim, authority=again)
+    again = _as_of_now(core.planes, claim, now_us // 1000, stored.task_started_ms)
+    if isinstance(again, Reason):
+        return (yield from _refuse(core, again, now_us))
+    claim = replace(claim, authority=again)
     around = Circumstances(evidence=claim.request.evidence, environment=request.environment)
     return (yield from load_state(core, claim.authority, stored, now_us, around, credential=claim.credential))
 
@@ -115,6 +115,16 @@ def _claimed(planes: Planes, request: OpenRequest, now_ms: int) -> Flow[_Claim |
     return unproved or _Claim(request=request, authority=authority, credential=credential)
 
 
+def _as_of_now(planes: Planes, claim: _Claim, now_ms: int, started_ms: int) -> Authority | Reason:
+    """The authority with the task as the directory has it now, running since `started_ms`."""
+    held = claim.authority
+    if claim.credential is None:
+        return authority_of(planes, claim.request, now_ms, started_ms)
+    # A task of the directory has a purpose of its own there; a purpose in plain words is its own name.
+    named = held.purpose != held.task and all(step.calls is None for step in held.steps)
+    return rebased(planes.directory, held, named=named, began_ms=started_ms)
+
+
 def load_state(
     core: Core,
     authority: Authority,
@@ -139,7 +149,6 @@ def load_state(
             began_ms=stored.task_started_ms,
             named=authority.task in core.planes.directory.tasks,
         ),
-        subject=subject_of(core.planes.policy, authority, around),
         # A delegated session is given its delegator's words in the message; the task is not its own.
         ledger=Ledger(
             top_sensitivity=core.planes.top_sensitivity, task="" if authority.chain.depth else authority.purpose
@@ -175,8 +184,8 @@ def load_state(
 def rebind(core: Core, session: SessionState, request: OpenRequest) -> Flow[SessionState | Refusal]:
     """Move a young session under the conversation id that the framework turned out to use.
 
-    What it has seen so far is joined with what is stored under that conversation: nothing is forgotten. A suspended
-    session stays where it is: under another id it would not be."""
+    What it has seen so far is joined with what is stored under that conversation, and what was taken from it stays
+    taken: nothing is forgotten. A suspended session stays where it is: under another id it would not be."""
     if stopped := _stopped(core, session.authority):
         now_us: int = yield Now()
         return (yield from _refuse(core, stopped, now_us))
@@ -185,6 +194,10 @@ def rebind(core: Core, session: SessionState, request: OpenRequest) -> Flow[Sess
         with session.lock:
             seen = session.ledger.rows
         yield from _take_over(moved, seen)
+        yield from core.refresh(session)
+        authority, opened = session.scope()
+        if opened.authority is not None and authority.grant != opened.authority.grant:
+            yield from keep_less(core, moved, authority.grant, moved.last_us)
         with session.lock:
             moved.permits.update(session.permits)
             session.closed = True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bailiwick.guard.effects import Flow, LoadScope
+from bailiwick.guard.effects import Flow, LoadChanges, LoadScope
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import Opened, SessionState
 from bailiwick.identity.scope import ScopeChange, rebased, restored
@@ -18,15 +18,18 @@ __all__ = ["refresh_scope"]
 
 def refresh_scope(planes: Planes, session: SessionState, version: int) -> Flow[None]:
     """Take in a change of the session's scope (its stored `version` is another), or of its task's definition."""
-    opened = session.opened
-    if opened.authority is None:
-        return
     directory = planes.directory.digest
-    if version == opened.version and directory == opened.directory:
-        return
-    given = opened.authority if directory == opened.directory else _rebased(planes, opened.authority, opened)
-    change: ScopeChange | None = yield LoadScope(given.key, given.task)
-    session.rescoped(restored(given, change), replace(opened, authority=given, version=version, directory=directory))
+    while True:
+        opened = session.opened
+        if opened.authority is None or (version == opened.version and directory == opened.directory):
+            return
+        given = opened.authority if directory == opened.directory else _rebased(planes, opened.authority, opened)
+        change: ScopeChange | None = yield LoadScope(given.key, given.task)
+        new = replace(opened, authority=given, version=version, directory=directory)
+        if session.rescoped(restored(given, change), new, was=opened):
+            return
+        # Another thread's call took in something meanwhile, perhaps newer than what was read here.
+        _, version = yield LoadChanges(given.key, 2**53)
 
 
 def _rebased(planes: Planes, given: Authority, opened: Opened) -> Authority:

@@ -6,7 +6,7 @@ let it through by itself gives nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from bailiwick.errors import UsageError, Where
@@ -22,10 +22,10 @@ from bailiwick.model.call import Action, ArgFacts, Authority, Grant, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import Draft, EventKind
-from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.model.principal import EntityKind, EntityRef, SessionKey
 from bailiwick.model.tool import WIDEN_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
 
-__all__ = ["ScopeRequest", "narrow_flow", "widen_flow"]
+__all__ = ["ScopeRequest", "keep_less", "narrow_flow", "widen_flow"]
 
 _TRIES = 8
 
@@ -58,20 +58,26 @@ def narrow_flow(core: Core, session: SessionState, request: ScopeRequest) -> Flo
     asked = asked_grant(request.tools, request.zones, request.ttl_ms, now_us // 1000)
     if isinstance(asked, Reason):
         return asked
+    yield from keep_less(core, session, asked, now_us)
+    key, task, done = session.authority.key, session.authority.task, set[str]()
+    while True:
+        below: tuple[StoredSession, ...] = yield DelegatedSessions(key)
+        # Work may be handed further on meanwhile, by a session that was not narrowed yet: so look again.
+        new = [stored.key for stored in below if stored.key.id not in done]
+        if not new:
+            return None
+        for each in new:
+            yield from _narrow_stored(each, task, asked)
+            done.add(each.id)
+
+
+def keep_less(core: Core, session: SessionState, asked: Grant, now_us: int) -> Flow[None]:
+    """Keep at most `asked` of this session's own scope."""
     # Recorded first: a crash in between leaves a session that may do more than the log says, never one that may do less
     # without a reason.
     yield Append((_event(core, session, EventKind.TASK_NARROWED, asked, now_us),), Durability.SYNC)
-    for _ in range(_TRIES):
-        yield from core.refresh(session)
-        less = narrowed(session.authority, asked)
-        if (yield from _store(session, less)):
-            break
-    else:
+    if not (yield from _change(core, session, lambda authority: narrowed(authority, asked))):
         raise UsageError("the scope of this session changes all the time", hint="narrow it again")
-    below: tuple[StoredSession, ...] = yield DelegatedSessions(session.authority.key)
-    for stored in below:
-        yield from _narrow_stored(stored, asked)
-    return None
 
 
 def widen_flow(core: Core, session: SessionState, request: ScopeRequest) -> Flow[Permit | Refusal]:
@@ -91,40 +97,51 @@ def widen_flow(core: Core, session: SessionState, request: ScopeRequest) -> Flow
         session.drop(entered)
         yield Append((_outcome(core, session, EventKind.ACTION_EXPIRED, entered, now_us),), Durability.SYNC)
         return (yield from _refuse(core, session, _NEEDS_GATE, now_us))
-    if not (yield from _store(session, more)):
+    # Recorded first: no session may do more than the log says.
+    event = _event(core, session, EventKind.TASK_WIDENED, asked, now_us, decision=entered.event_id)
+    yield Append((event,), Durability.SYNC)
+    # What was approved is added to what there is by now: a narrowing of the same moment stays.
+    if not (yield from _change(core, session, lambda authority: _with(authority, asked))):
         session.drop(entered)
         yield Append((_outcome(core, session, EventKind.ACTION_EXPIRED, entered, now_us),), Durability.SYNC)
         return (yield from _refuse(core, session, _CHANGED, now_us))
-    drafts = (
-        _event(core, session, EventKind.TASK_WIDENED, asked, now_us, decision=entered.event_id),
-        _outcome(core, session, EventKind.ACTION_COMPLETED, entered, now_us),
-    )
-    yield Append(drafts, Durability.SYNC)
+    yield Append((_outcome(core, session, EventKind.ACTION_COMPLETED, entered, now_us),), Durability.SYNC)
     session.drop(entered)
     return entered
 
 
-def _store(session: SessionState, changed: Authority) -> Flow[bool]:
-    """Store and adopt the authority, if nobody changed the session's scope meanwhile."""
-    opened = session.opened
-    assert opened.authority is not None
-    change = ScopeChange(base=opened.authority.grant, grant=changed.grant)
-    stored: bool = yield ChangeScope(changed.key, changed.task, change, opened.version)
-    if stored:
-        session.rescoped(changed, replace(opened, version=opened.version + 1))
-    return stored
+def _with(authority: Authority, asked: Grant) -> Authority:
+    more = widened(authority, asked)
+    return authority if isinstance(more, Reason) else more
 
 
-def _narrow_stored(stored: StoredSession, asked: Grant) -> Flow[None]:
-    """Narrow a delegated session, whichever process runs it."""
+def _change(core: Core, session: SessionState, change: Callable[[Authority], Authority]) -> Flow[bool]:
+    """Change the newest scope of the session → False if others change it all the time."""
     for _ in range(_TRIES):
-        change: ScopeChange | None = yield LoadScope(stored.key, stored.task)
-        _, version = yield LoadChanges(stored.key, 2**53)
+        yield from core.refresh(session)
+        authority, opened = session.scope()
+        assert opened.authority is not None
+        changed = change(authority)
+        stored = ScopeChange(base=opened.authority.grant, grant=changed.grant)
+        done: bool = yield ChangeScope(changed.key, changed.task, stored, opened.version)
+        if done:
+            # Where another thread took in a newer scope meanwhile, that one stays.
+            session.rescoped(changed, replace(opened, version=opened.version + 1), was=opened)
+            return True
+    return False
+
+
+def _narrow_stored(key: SessionKey, task: str, asked: Grant) -> Flow[None]:
+    """Narrow a delegated session in this task, whichever process runs it, and whatever else it works on by now."""
+    for _ in range(_TRIES):
+        # The version first: a change between the two answers makes the step fail, and is never written over.
+        _, version = yield LoadChanges(key, 2**53)
+        change: ScopeChange | None = yield LoadScope(key, task)
         kept = asked if change is None else change.grant.narrowed(asked)
-        done: bool = yield ChangeScope(stored.key, stored.task, ScopeChange(base=kept, grant=kept), version)
+        done: bool = yield ChangeScope(key, task, ScopeChange(base=kept, grant=kept), version)
         if done:
             return
-    raise UsageError(f"the scope of session {stored.key.id} changes all the time", hint="narrow it again")
+    raise UsageError(f"the scope of session {key.id} changes all the time", hint="narrow it again")
 
 
 def _action(session: SessionState, request: ScopeRequest) -> Action:

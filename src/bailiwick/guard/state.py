@@ -19,7 +19,7 @@ from bailiwick.model.label import PUBLIC_TRUSTED, Label
 from bailiwick.model.tool import Idempotency
 from bailiwick.policy import PolicyEngine, Subject
 
-__all__ = ["Opened", "Permit", "PermitState", "SessionState", "subject_of"]
+__all__ = ["Opened", "Permit", "PermitState", "SessionState", "Standpoint"]
 
 
 class PermitState(Enum):
@@ -92,8 +92,16 @@ class Opened:
     named: bool = False
 
 
-def subject_of(policy: PolicyEngine, authority: Authority, around: Circumstances) -> Subject:
-    """On whose behalf calls under `authority` are decided."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standpoint:
+    """On whose behalf calls are decided, with the authority and the circumstances that this was made of."""
+
+    subject: Subject
+    authority: Authority
+    around: Circumstances
+
+
+def _subject_of(policy: PolicyEngine, authority: Authority, around: Circumstances) -> Subject:
     return policy.subject(
         chain=authority.chain,
         task=authority.task,
@@ -107,10 +115,11 @@ def subject_of(policy: PolicyEngine, authority: Authority, around: Circumstances
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SessionState:
-    """INVARIANT: `ledger` and `permits` are touched with `lock` held, and nothing waits for I/O while it is held."""
+    """INVARIANT: `ledger` and `permits` are touched with `lock` held, and nothing waits for I/O while it is held. A call
+    never meets the authority of one moment with what it rests on, or with the evidence, of another (`scope`, `seen_by`).
+    """
 
     authority: Authority
-    subject: Subject | None
     ledger: Ledger
     around: Circumstances = field(default_factory=Circumstances)
     credential: Credential | None = None
@@ -121,24 +130,34 @@ class SessionState:
     permits: dict[str, Permit] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
+    standpoint: Standpoint | None = None
 
-    def rescoped(self, authority: Authority, opened: Opened) -> None:
-        """The scope changed: from here on this is the authority."""
-        self.authority, self.opened = authority, opened
-        self.subject = None
+    def scope(self) -> tuple[Authority, Opened]:
+        """The authority with what it rests on."""
+        with self.lock:
+            return self.authority, self.opened
+
+    def rescoped(self, authority: Authority, opened: Opened, *, was: Opened) -> bool:
+        """The scope changed: from here on this is the authority. → False if another call changed it since it rested on
+        `was`: what that one learned may be newer."""
+        with self.lock:
+            if self.opened is not was:
+                return False
+            self.authority, self.opened = authority, opened
+        return True
 
     def evidenced(self, evidence: Evidence) -> None:
         """The user proved who they are anew."""
         self.around = replace(self.around, evidence=evidence)
-        self.subject = None
 
-    def subject_in(self, policy: PolicyEngine) -> Subject:
-        """The subject for these rules: made anew where they have changed since the last call."""
-        # Looked at once: another thread's call may have begun under other rules, and makes it anew for these.
-        subject = self.subject
-        if subject is None or not policy.made(subject):
-            self.subject = subject = subject_of(policy, self.authority, self.around)
-        return subject
+    def seen_by(self, policy: PolicyEngine) -> Standpoint:
+        """What these rules are asked about: made anew where they, the authority or the evidence have changed."""
+        # Each is looked at once: another thread's call may have begun under other rules, or change them meanwhile.
+        held, authority, around = self.standpoint, self.authority, self.around
+        if held is None or held.authority is not authority or held.around is not around or not policy.made(held.subject):
+            subject = _subject_of(policy, authority, around)
+            self.standpoint = held = Standpoint(subject=subject, authority=authority, around=around)
+        return held
 
     def drop(self, permit: Permit) -> None:
         """The permit is out no longer."""

@@ -109,9 +109,8 @@ class PolicyEngine:
         self._slices = Slices(self._index.size)
         self._parts: dict[str, Part] = {}
         self.observed: frozenset[str] = observed(bundle.policies)
-        self._enforced: PolicyEngine | None = None
-        if self.observed:
-            self._enforced = PolicyEngine(without(bundle, self.observed), world=world, directory=directory)
+        rest = without(bundle, self.observed) if self.observed else None
+        self._enforced = None if rest is None else PolicyEngine(rest, world=world, directory=directory)
 
     def subject(
         self,
@@ -174,6 +173,11 @@ class PolicyEngine:
         if self._enforced is None or not self.made(request.subject):
             return self.decide(request)
         return self._enforced.decide(replace(request, subject=self._enforced.adopted(request.subject)))
+
+    @property
+    def enforced(self) -> PolicyEngine:
+        """The rules that are not only observed: all that a proof may rest on."""
+        return self._enforced or self
 
     def adopted(self, subject: Subject) -> Subject:
         """The subject of an engine over the same directory, as one of this engine's."""

@@ -101,6 +101,12 @@ def _values(rule: Rule) -> Iterator[Finding]:
                 hint = 'write `action in Action::"…"`'
                 yield rule.finding("action-literal", message, hint=hint)
                 return
+            if (named := _asked_about(node)) is not None:
+                who = f'{named.type}::"{named.id}"'
+                message = f"this asks about {who}, whom a call brings along only where it is one of its links"
+                hint = f"ask about the call's own: principal, resource, context.user …; `principal == {who}` is fine"
+                yield rule.finding("entity-literal", message, named.id, hint=hint)
+                return
 
 
 def _bare_context(node: pst.Expr) -> bool:
@@ -125,6 +131,27 @@ def _bare_context(node: pst.Expr) -> bool:
 
 def _is_action(expr: pst.Expr) -> bool:
     return isinstance(expr, pst.EntityLit) and str(expr.value.type) == EntityKind.ACTION
+
+
+def _asked_about(node: pst.Expr) -> pst.EntityUid | None:
+    """The entity written out of which `node` asks more than whether it is the same as another."""
+    match node:
+        case pst.BinaryOp(op="in", left=base) | pst.Is(base=base) | pst.GetAttr(base=base) | pst.HasAttr(base=base):
+            return next((each.value for each in _results(base) if isinstance(each, pst.EntityLit)), None)
+        case _:
+            return None
+
+
+def _results(expr: pst.Expr) -> Iterator[pst.Expr]:
+    """What the value of `expr` may be taken from."""
+    match expr:
+        case pst.IfThenElse(then_expr=then_expr, else_expr=else_expr):
+            yield from _results(then_expr)
+            yield from _results(else_expr)
+        case pst.GetAttr(base=pst.Record(fields=fields), attr=attr) if attr in fields:
+            yield from _results(fields[attr])
+        case _:
+            yield expr
 
 
 def _beyond_group(rule: Rule, world: World) -> Iterator[Finding]:

@@ -76,6 +76,14 @@ RULES = (
         mend='Write `action in Action::"…"`.',
     ),
     Lint(
+        id="entity-literal",
+        title="A condition asks about somebody who is written out",
+        why="A call brings along its own links, task and resources, with what they are in, and nobody else. Of all "
+        "others Cedar says that they are in nothing: a forbid on what such a one is in would forbid nothing.",
+        mend="Ask about the call's own: `principal`, `resource`, `context.user`, `context.agent`, `context.task`. "
+        'Whether it is a certain one, `principal == User::"…"` says.',
+    ),
+    Lint(
         id="never-fires",
         title="A rule can never fire",
         why="No principal, action and resource fit its scope and its conditions together, or its conditions "

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,11 +12,13 @@ from bailiwick.action.types import Organisation
 from bailiwick.errors import Finding, ProjectError, UsageError, Where
 from bailiwick.guard.planes import Planes
 from bailiwick.identity.directory import load_directory
+from bailiwick.identity.oidc_settings import group_findings
 from bailiwick.policy import PolicyEngine, PolicySource
 from bailiwick.policy.administration import ADMINISTRATION_FOLDER
 from bailiwick.project.settings import ProjectSettings, read_settings
+from bailiwick.project.texts import FolderTexts, Texts
 
-__all__ = ["PROJECT_FILE", "Project", "find_project", "load_project", "load_settings"]
+__all__ = ["PROJECT_FILE", "Project", "find_project", "load_project", "load_settings", "load_texts"]
 
 PROJECT_FILE = "bailiwick.toml"
 T = TypeVar("T")
@@ -61,23 +61,28 @@ def find_project(start: Path | None) -> Path:
 
 def load_settings(folder: Path) -> ProjectSettings:
     """What bailiwick.toml alone says. Raises ProjectError."""
-    return read_settings(PROJECT_FILE, _read(folder, folder / PROJECT_FILE))
+    return read_settings(PROJECT_FILE, FolderTexts(folder).read(PROJECT_FILE))
 
 
 def load_project(folder: Path) -> Project:
-    """Read and check everything. Raises ProjectError with every finding of the first stage that has any.
+    """Read and check everything in a folder. Raises ProjectError with every finding of the first stage that has any."""
+    return load_texts(folder, FolderTexts(folder))
+
+
+def load_texts(folder: Path, texts: Texts) -> Project:
+    """As `load_project`, from texts that need not lie in the folder: a bundle's.
 
     Stages build on each other: settings, then catalog and directory, then policies."""
-    settings = load_settings(folder)
+    settings = read_settings(PROJECT_FILE, texts.read(PROJECT_FILE))
     decisions = settings.decisions
     findings: list[Finding] = []
-    tools = tuple((_name(folder, path), _read(folder, path)) for path in _files(folder, "tools", "*.toml"))
+    tools = tuple((path, texts.read(path)) for path in texts.below("tools", "*.toml"))
     catalog = _collect(findings, lambda: load_catalog(tools, levels=decisions.levels, categories=decisions.categories))
     directory = _collect(
         findings,
         lambda: load_directory(
             "directory.toml",
-            _read(folder, folder / "directory.toml"),
+            texts.read("directory.toml"),
             levels=decisions.levels,
             catalog_tools=frozenset(catalog.tools) if catalog else None,
             zones=catalog.zones if catalog else None,
@@ -85,18 +90,19 @@ def load_project(folder: Path) -> Project:
     )
     if catalog is None or directory is None:
         raise ProjectError(findings)
+    findings += group_findings(settings.sections["oidc"], directory)
     words = settings.vocabulary
     policy = _collect(
         findings,
-        lambda: PolicyEngine.load(_sources(folder, "policies"), catalog=catalog, directory=directory, vocabulary=words),
+        lambda: PolicyEngine.load(_rules(texts, "policies"), catalog=catalog, directory=directory, vocabulary=words),
     )
     administration = _collect(
         findings,
         lambda: PolicyEngine.load_administration(
-            _sources(folder, ADMINISTRATION_FOLDER), directory=directory, vocabulary=words
+            _rules(texts, ADMINISTRATION_FOLDER), directory=directory, vocabulary=words
         ),
     )
-    if policy is None or administration is None:
+    if policy is None or administration is None or findings:
         raise ProjectError(findings)
     planes = Planes(
         settings=decisions,
@@ -117,68 +123,6 @@ def _collect(findings: list[Finding], load: Callable[[], T]) -> T | None:
         return None
 
 
-def _sources(folder: Path, below: str) -> tuple[PolicySource, ...]:
-    files = _files(folder, below, "*.cedar", deep=True)
-    return tuple(PolicySource(path=_name(folder, path), text=_read(folder, path)) for path in files)
-
-
-def _name(folder: Path, path: Path) -> str:
-    return path.relative_to(folder).as_posix()
-
-
-def _files(folder: Path, below: str, pattern: str, *, deep: bool = False) -> list[Path]:
-    """The files in a folder of the project, sorted; `deep`: also in its folders.
-
-    INVARIANT: what cannot be looked into is an error. (`Path.glob` passes over it, and over links to folders: a rule in
-    there would vanish without a word, promise 2.)"""
-
-    def refuse(error: OSError) -> None:
-        path = Path(os.fsdecode(error.filename))
-        if path == folder / below and isinstance(error, FileNotFoundError):
-            return
-        finding = Finding(
-            rule="unreadable",
-            message=f"the folder cannot be looked into: {error.strerror}",
-            where=Where(file=_name(folder, path)),
-            hint="check its permissions",
-        )
-        raise ProjectError([finding])
-
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder / below, onerror=refuse, followlinks=True):
-        found += (Path(place, name) for name in (*names, *folders) if fnmatchcase(name, pattern))
-        if not deep:
-            folders.clear()
-    return sorted(found)
-
-
-def _read(folder: Path, path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ProjectError(
-            [
-                Finding(
-                    rule="missing-file",
-                    message=f"the project has no {_name(folder, path)}",
-                    where=Where(file=_name(folder, path)),
-                    hint="create it; examples/support shows a whole project",
-                )
-            ]
-        ) from None
-    except UnicodeDecodeError as error:
-        finding = Finding(
-            rule="not-utf8",
-            message=f"the file is not UTF-8 (byte {error.start})",
-            where=Where(file=_name(folder, path), line=error.object[: error.start].count(b"\n") + 1),
-            hint="save it as UTF-8",
-        )
-        raise ProjectError([finding]) from None
-    except OSError as error:
-        finding = Finding(
-            rule="unreadable",
-            message=f"the file cannot be read: {error.strerror}",
-            where=Where(file=_name(folder, path)),
-            hint="check its permissions",
-        )
-        raise ProjectError([finding]) from None
+def _rules(texts: Texts, below: str) -> tuple[PolicySource, ...]:
+    files = texts.below(below, "*.cedar", deep=True)
+    return tuple(PolicySource(path=path, text=texts.read(path)) for path in files)

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bailiwick.identity.oidc_settings import read_oidc
 from bailiwick.model.circumstances import FactDecl, FactScope
 from bailiwick.model.directory import Attribute
 from bailiwick.model.shape import BOOL, LONG, STRING, STRING_SET, Shape
 from bailiwick.model.toml_entries import Entry, Problems, did_you_mean
+from bailiwick.policy.prove.properties import parse_properties
 
 __all__ = ["SECTIONS", "Section"]
 
@@ -81,11 +83,29 @@ SECTIONS: tuple[Section, ...] = (
         parse=_environment,
     ),
     Section(
+        key="oidc",
+        meaning="Identity providers whose tokens say who a user is: which issuer, for which audience, with which keys "
+        "(`jwks`: an https address, or a file of the project), and which claims mean what here. See "
+        "[identity.md](identity.md#users-who-sign-in).",
+        example='[oidc.corp]\nissuer = "https://login.example.com"\naudience = "bailiwick"\n'
+        'jwks = "https://login.example.com/keys"',
+        parse=read_oidc,
+    ),
+    Section(
         key="facts",
         meaning="Facts that live elsewhere and that a provider is asked for when a rule of the tool reads them, as "
         "`context.facts.<name>.value` and `.age_ms`. What it is about (`user`, `agent`, `resource`, `global`), how "
         "long the provider may take, and how old a value may get before it is asked again.",
         example='[facts.on_call]\ntype = "bool"\nabout = "user"\ntimeout = "500ms"\nmax_age = "1m"',
         parse=_facts,
+    ),
+    Section(
+        key="properties",
+        meaning="What the rules must never allow, whatever the call: a list. `when` is a Cedar condition, `tools` "
+        "narrows it to some tools or groups, `of` says whether no single `link` may be permitted (the default) or no "
+        "whole `call`. `bailiwick policy prove` proves them; see [proofs.md](proofs.md).",
+        example='[[properties]]\nname = "no high-impact call without an approval"\nnever = "allowed"\n'
+        """when = 'action in Action::"high-impact" && context.approved.isEmpty()'""",
+        parse=parse_properties,
     ),
 )

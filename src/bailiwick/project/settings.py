@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from bailiwick.action.types import normal_domain
 from bailiwick.errors import Finding, ProjectError, Where
-from bailiwick.guard.planes import PolicyMode, Settings
+from bailiwick.guard.planes import BundleRules, PolicyMode, Settings
 from bailiwick.model.circumstances import WorkingHours
 from bailiwick.model.duration import duration_ms
 from bailiwick.model.toml_entries import Problems
@@ -27,6 +27,7 @@ from bailiwick.project.sections import SECTIONS
 
 __all__ = ["SETTINGS", "ProjectSettings", "Setting", "read_settings"]
 
+_ANY = re.compile(r".{1,200}")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -90,6 +91,11 @@ def _categories(value: object) -> tuple[Any, str]:
     return (None, "must be a list of lower-case names") if names is None else (frozenset(names), "")
 
 
+def _users(value: object) -> tuple[Any, str]:
+    names = _texts(value, _ANY)
+    return (None, "must be a list of user ids") if names is None else (frozenset(names), "")
+
+
 def _days(value: object) -> tuple[Any, str]:
     given = value if isinstance(value, list) else [None]
     if any(day not in _DAYS for day in given) or len(set(given)) < len(given):
@@ -113,6 +119,15 @@ def _mode(value: object) -> tuple[Any, str]:
     if isinstance(value, str) and value in set(PolicyMode):
         return PolicyMode(value), ""
     return None, f"must be one of {', '.join(PolicyMode)}"
+
+
+def _switch(value: object) -> tuple[Any, str]:
+    return value, "" if isinstance(value, bool) else "must be true or false"
+
+
+def _people(value: object) -> tuple[Any, str]:
+    ok = type(value) is int and 1 <= value <= 20
+    return value, "" if ok else "must be a number of people, from 1 to 20"
 
 
 def _path(value: object) -> tuple[Any, str]:
@@ -194,6 +209,30 @@ SETTINGS: tuple[Setting, ...] = (
         check=_mode,
     ),
     Setting(
+        key="bundles.required",
+        default=False,
+        meaning="Decide by an activated bundle alone: without one nothing runs from the folder's files.",
+        check=_switch,
+    ),
+    Setting(
+        key="bundles.signatures",
+        default=1,
+        meaning="So many people have to sign a bundle before it can be activated, its author among them.",
+        check=_people,
+    ),
+    Setting(
+        key="bundles.separation",
+        default=False,
+        meaning="Somebody other than its author has to sign a bundle too: nobody activates alone what they wrote.",
+        check=_switch,
+    ),
+    Setting(
+        key="plans.approvers",
+        default=[],
+        meaning="Users who may sign plans for others. Everybody may sign their own.",
+        check=_users,
+    ),
+    Setting(
         key="stores.path",
         default=".bailiwick",
         meaning="Folder for state and audit logs. Keep governed tools away from it.",
@@ -239,6 +278,13 @@ def read_settings(path: str, text: str) -> ProjectSettings:
             mode=values["policies.mode"],
             environment=sections["environment"],
             facts=sections["facts"],
+            oidc=sections["oidc"],
+            plan_approvers=values["plans.approvers"],
+            bundles=BundleRules(
+                required=values["bundles.required"],
+                signatures=values["bundles.signatures"],
+                separation=values["bundles.separation"],
+            ),
         ),
         vocabulary=Vocabulary(
             levels=values["labels.levels"],
