@@ -178,6 +178,9 @@ permit (principal, action == Action::"admin.approve", resource);
 @id("support-reconciles")
 permit (principal in Group::"support", action == Action::"admin.reconcile", resource);
 
+@id("leads-revoke")
+permit (principal in Group::"leads", action == Action::"admin.revoke", resource);
+
 @id("leads-read")
 permit (principal in Group::"leads", action == Action::"admin.read_log", resource);
 

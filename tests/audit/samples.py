@@ -298,6 +298,7 @@ def story(ticking: Ticking) -> list[Draft]:
             kind.SESSION_PROVED,
             {"evidence": evidence_body(Evidence(method=Method.OIDC, at_ms=4, issuer="https://idp", subject="00u"))},
         ),
+        draft(kind.DELEGATION_REVOKED, {"id": "d-1", "by": "carol", "reason": "over", "os_user": "0"}),
         draft(kind.TASK_NARROWED, {"tools": ["mail.send"], "zones": [], "expires_ms": 7}),
         draft(
             kind.POLICY_REFUSED,

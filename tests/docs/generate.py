@@ -69,7 +69,14 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
     "reasons-administration": (
         Kind.REASON,
         "administration and bundles",
-        ("guard.administering", "guard.activating", "guard.suspending", "project.bundle", "identity.bundle_signatures"),
+        (
+            "guard.administering",
+            "guard.activating",
+            "guard.suspending",
+            "guard.revoking",
+            "project.bundle",
+            "identity.bundle_signatures",
+        ),
     ),
     "reasons-guard": (
         Kind.REASON,

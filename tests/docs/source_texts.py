@@ -91,6 +91,7 @@ SINKS: Mapping[str, Sink] = {
             "guard.approving",
             "guard.circumstances",
             "guard.credentials",
+            "guard.revoking",
             "identity",
         ),
     ),

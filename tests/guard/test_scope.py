@@ -281,7 +281,7 @@ def narrow_elsewhere(folder: Path, *tools: str, task: str = "Work") -> Callable[
     return narrow
 
 
-@pytest.mark.parametrize("moment", ["before", "version", "scope", "open_session"])
+@pytest.mark.parametrize("moment", ["before", "version", "open_session"])
 def test_what_is_handed_on_is_never_wider_than_a_scope_that_was_narrowed_elsewhere(moment: str, tmp_path: Path) -> None:
     folder = world(tmp_path)
     narrow = narrow_elsewhere(folder, "page.read", "agent.delegate")
@@ -335,7 +335,7 @@ def test_a_narrowing_holds_for_what_was_handed_on_though_its_agent_works_on_some
             assert may(elsewhere, "fact.read")
 
 
-@pytest.mark.parametrize("method", ["version", "scope", "change_scope"])
+@pytest.mark.parametrize("method", ["version", "change_scope"])
 def test_a_widening_gives_nothing_back_that_is_taken_away_meanwhile(method: str, tmp_path: Path) -> None:
     folder = unzoned(tmp_path)
     with opened(folder, task="read-pages") as session:
@@ -390,7 +390,11 @@ def test_a_thread_that_read_an_older_scope_does_not_put_it_back(tmp_path: Path) 
         assert code(session, "fact.read") == "tool-not-granted"
 
 
-@pytest.mark.parametrize("act", [lambda s: s.delegate("helper"), lambda s: s.delegate_token("helper"), lambda s: s.widen(tools=["x"])])
+@pytest.mark.parametrize(
+    "act",
+    [lambda s: s.delegate("helper"), lambda s: s.widen(tools=["put.safe"])],
+    ids=["delegate", "widen"],
+)
 def test_a_closed_session_hands_on_and_asks_for_nothing(act: Callable[[Session], object], tmp_path: Path) -> None:
     folder = world(tmp_path)
     with Guard.open(folder) as guard:
@@ -398,7 +402,7 @@ def test_a_closed_session_hands_on_and_asks_for_nothing(act: Callable[[Session],
             pass
         with pytest.raises(Denied) as denied:
             act(session)
-        assert denied.value.decision.reasons[0].code in {"session-closed", "no-agent-key"}
+        assert denied.value.decision.reasons[0].code == "session-closed"
 
 
 @pytest.mark.parametrize("back_ms", [500, 900_000])
@@ -415,9 +419,11 @@ def test_a_clock_that_went_back_hands_on_nothing_that_is_over(back_ms: int, tmp_
 
 
 def test_what_was_taken_away_stays_away_under_the_frameworks_conversation(tmp_path: Path) -> None:
-    with Guard.open(world(tmp_path)) as guard:
-        with guard.session(user="alice", agent="desk-bot", task="Work") as session:
-            session.narrow(tools=["page.read"])
-            session.rebind("thread-7")
-            assert code(session, "fact.read") == "tool-not-granted"
-            assert may(session, "page.read")
+    with (
+        Guard.open(world(tmp_path)) as guard,
+        guard.session(user="alice", agent="desk-bot", task="Work") as session,
+    ):
+        session.narrow(tools=["page.read"])
+        session.rebind("thread-7")
+        assert code(session, "fact.read") == "tool-not-granted"
+        assert may(session, "page.read")

@@ -19,6 +19,7 @@ The bodies, `?` marking optional fields:
     session.closed      decisions: how many
     content.ingested    content, source, label, origin, decision?: the call whose result it is, fields? [{path, label}]
     delegation.granted  to, tools (null: all), zones, expires_ms?, depth, child_session
+    delegation.revoked  id: of a delegation.granted, or of a plan; by, reason, os_user?
     task.narrowed       tools (null: all that it had), zones (none: all that it had), expires_ms?: what is kept
     task.widened        tools, zones, expires_ms?: what is added; decision: the approved one
     decision            tool, outcome, digest, reasons, links, gates, approved, arguments, policy_digest,
@@ -169,6 +170,7 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
             {**_texts("to", "child_session"), "tools": Nullable(_TEXTS), "zones": _TEXTS, "depth": _INT},
             expires_ms=_INT,
         ),
+        EventKind.DELEGATION_REVOKED: _rec(_texts("id", "by", "reason"), os_user=_TEXT),
         EventKind.TASK_NARROWED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS}, expires_ms=_INT),
         EventKind.TASK_WIDENED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS, "decision": _TEXT}, expires_ms=_INT),
         EventKind.DECISION: _DECISION,

@@ -23,6 +23,7 @@ from bailiwick.cli.output import (
     when,
 )
 from bailiwick.errors import UsageError
+from bailiwick.guard.revoking import Revocation, revoke
 from bailiwick.guard.suspending import Order, resume, suspend, who_could_resume
 from bailiwick.model.decision import Reason
 from bailiwick.model.principal import SessionKey
@@ -37,7 +38,7 @@ __all__ = ["agents"]
 
 @click.group()
 def agents() -> None:
-    """List agents; suspend and resume agents, tools, users, services, sessions or everything.
+    """List agents; suspend and resume agents, tools, users, services, sessions or everything; revoke delegations.
 
     A suspension holds from the next decision in every process that shares the project's state. It takes another person
     than who ordered it to resume.
@@ -140,6 +141,29 @@ def resume_(reason: str, person: str, folder: Path | None, as_json: bool, **name
         print_json({"done": True, "lifted": _suspension_json(done)})
         return
     console().print(f"[bold]{shown(str(done.target))}[/] may go on", soft_wrap=True)
+
+
+@agents.command("revoke")
+@click.argument("delegation_id", metavar="ID")
+@click.option("--reason", required=True, help="Why, for the record.")
+@AS_OPTION
+@DIR_OPTION
+@JSON_OPTION
+def revoke_(delegation_id: str, reason: str, person: str, folder: Path | None, as_json: bool) -> None:
+    """Revoke a delegation (the id of its record) or a signed plan. Exit code: 0 revoked, 1 refused.
+
+    What rests on it, and whatever was handed on from it, is denied from the next decision on; this cannot be undone. It
+    needs the action admin.revoke in the rules in administration/.
+    """
+    order = Revocation(id=delegation_id, by=person, reason=reason, os_user=os_user())
+    with Guard.open(find_project(folder)) as guard:
+        refused = guard.engine.administer(lambda core: revoke(core, order))
+    if refused is not None:
+        refuse(refused, as_json=as_json)
+    if as_json:
+        print_json({"done": True, "revoked": delegation_id})
+        return
+    console().print(f"[bold]{shown(delegation_id)}[/] is revoked", soft_wrap=True)
 
 
 def _target(guard: Guard, named: Mapping[str, Any]) -> Target:

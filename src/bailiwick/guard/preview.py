@@ -13,7 +13,7 @@ from bailiwick.flow.ledger import ContentOrigin, Ledger, Seen
 from bailiwick.guard.decide import Judged, deny, judge
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, authority_of
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.state import SessionState, subject_of
+from bailiwick.guard.state import SessionState
 from bailiwick.identity.authority import delegate
 from bailiwick.model.call import Authority, Call
 from bailiwick.model.circumstances import Circumstances, FactReading
@@ -55,7 +55,6 @@ def judged(planes: Planes, what: Preview, now_us: int) -> Judged:
     around = Circumstances(evidence=request.evidence, environment=request.environment)
     session = SessionState(
         authority=authority,
-        subject=subject_of(planes.policy, authority, around),
         ledger=_ledger(planes, what, authority),
         around=around,
         last_us=now_us,

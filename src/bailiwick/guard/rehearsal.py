@@ -130,7 +130,7 @@ def rehearse(planes: Planes, what: Rehearsal, now_us: int) -> Rehearsed:
     for number, prompt in enumerate(what.prompts):
         seen = Seen(origin=ContentOrigin.PROMPT, source=ContentOrigin.PROMPT.value, value=prompt)
         ledger.ingest(seen, content_id=f"prompt-{number}", event_id="")
-    session = _session(planes, authority, around, ledger, now_us)
+    session = _session(authority, around, ledger, now_us)
     steps: list[Step] = []
     for number, request in enumerate(what.delegations):
         step, child = _handed_on(planes, session, request, what, now_us)
@@ -138,15 +138,14 @@ def rehearse(planes: Planes, what: Rehearsal, now_us: int) -> Rehearsed:
         if child is None:
             return Rehearsed(steps=tuple(steps))
         inherited = session.ledger.child(request.message, content_id=f"message-{number}", event_id="")
-        session = _session(planes, child, around, inherited, now_us)
+        session = _session(child, around, inherited, now_us)
     _let_see(planes, session, what)
     return Rehearsed(steps=(*steps, _called(planes, session, what, now_us)))
 
 
-def _session(planes: Planes, authority: Authority, around: Circumstances, ledger: Ledger, now_us: int) -> SessionState:
+def _session(authority: Authority, around: Circumstances, ledger: Ledger, now_us: int) -> SessionState:
     return SessionState(
         authority=authority,
-        subject=subject_of(planes.policy, authority, around),
         around=around,
         ledger=ledger,
         last_us=now_us,

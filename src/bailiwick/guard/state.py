@@ -19,7 +19,7 @@ from bailiwick.model.label import PUBLIC_TRUSTED, Label
 from bailiwick.model.tool import Idempotency
 from bailiwick.policy import PolicyEngine, Subject
 
-__all__ = ["Opened", "Permit", "PermitState", "SessionState", "Standpoint"]
+__all__ = ["Opened", "Permit", "PermitState", "SessionState", "Standpoint", "subject_of"]
 
 
 class PermitState(Enum):
@@ -101,7 +101,7 @@ class Standpoint:
     around: Circumstances
 
 
-def _subject_of(policy: PolicyEngine, authority: Authority, around: Circumstances) -> Subject:
+def subject_of(policy: PolicyEngine, authority: Authority, around: Circumstances) -> Subject:
     return policy.subject(
         chain=authority.chain,
         task=authority.task,
@@ -115,8 +115,8 @@ def _subject_of(policy: PolicyEngine, authority: Authority, around: Circumstance
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SessionState:
-    """INVARIANT: `ledger` and `permits` are touched with `lock` held, and nothing waits for I/O while it is held. A call
-    never meets the authority of one moment with what it rests on, or with the evidence, of another (`scope`, `seen_by`).
+    """INVARIANT: `ledger` and `permits` are touched with `lock` held, and nothing waits for I/O while it is held. No
+    call meets the authority of one moment with what it rests on, or with the evidence, of another (`scope`, `seen_by`).
     """
 
     authority: Authority
@@ -154,8 +154,13 @@ class SessionState:
         """What these rules are asked about: made anew where they, the authority or the evidence have changed."""
         # Each is looked at once: another thread's call may have begun under other rules, or change them meanwhile.
         held, authority, around = self.standpoint, self.authority, self.around
-        if held is None or held.authority is not authority or held.around is not around or not policy.made(held.subject):
-            subject = _subject_of(policy, authority, around)
+        if (
+            held is None
+            or held.authority is not authority
+            or held.around is not around
+            or not policy.made(held.subject)
+        ):
+            subject = subject_of(policy, authority, around)
             self.standpoint = held = Standpoint(subject=subject, authority=authority, around=around)
         return held
 

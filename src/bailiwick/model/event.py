@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     SESSION_CLOSED = "session.closed"
     CONTENT_INGESTED = "content.ingested"
     DELEGATION_GRANTED = "delegation.granted"
+    DELEGATION_REVOKED = "delegation.revoked"
     TASK_NARROWED = "task.narrowed"
     TASK_WIDENED = "task.widened"
     DECISION = "decision"

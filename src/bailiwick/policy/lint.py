@@ -68,7 +68,12 @@ def _annotations(rule: Rule) -> Iterator[Finding]:
         if name not in _ANNOTATIONS:
             known = ", ".join(f"@{known}" for known in sorted(_ANNOTATIONS))
             message = f"@{name} is unknown and has no effect"
-            yield rule.finding("unknown-annotation", message, name, hint=f"known: {known}")
+            if rule.effect is PolicyEffect.PERMIT:
+                message = f"@{name} is unknown: {rule.name()} permits as if it were not there"
+                hint = f"take it out, make it a comment, or delete the permit; known: {known}"
+                yield rule.finding("annotation-on-permit", message, name, hint=hint)
+            else:
+                yield rule.finding("unknown-annotation", message, name, hint=f"known: {known}")
         elif name == "reason" and not value.strip():
             yield rule.finding("empty-reason", "@reason is empty", name, hint="say why in one sentence")
 

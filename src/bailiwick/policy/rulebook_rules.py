@@ -143,10 +143,17 @@ RULES = (
     ),
     Lint(
         id="unknown-annotation",
-        title="An annotation that nobody reads",
+        title="A forbid has an annotation that nobody reads",
         severity=Severity.WARNING,
         why="It has no effect. A misspelt `@approvers` would look like one.",
         mend="Correct its name, or make it a comment.",
+    ),
+    Lint(
+        id="annotation-on-permit",
+        title="A permit has an annotation that nobody reads",
+        why="Whoever reads `@disabled` or `@until` takes the permit for switched off, or for narrower than it is. It "
+        "permits all the same.",
+        mend="Write it as a condition, make it a comment, or delete the permit.",
     ),
     Lint(
         id="empty-reason",

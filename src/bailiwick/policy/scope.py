@@ -76,9 +76,9 @@ def resource_fits(constraint: pst.PrincipalOrResourceConstraint, action: ActionD
 
 
 def template_matches(template: str, resource_id: str) -> bool:
-    """Whether `template` can give `resource_id`: placeholders are percent-encoded, so they hold no slash."""
+    """Whether `template` can give `resource_id`: placeholders are percent-encoded, so they hold no slash and no brace."""
     parts = (re.escape(part) for part in _PLACEHOLDER.split(template))
-    return re.fullmatch("[^/]+".join(parts), resource_id) is not None
+    return re.fullmatch("[A-Za-z0-9_.~%-]+".join(parts), resource_id) is not None
 
 
 def _names(uid: pst.EntityUid, action: ActionDecl) -> bool:

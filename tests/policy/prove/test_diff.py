@@ -15,7 +15,7 @@ from bailiwick.model.tool import Catalog, Effect, Role
 from bailiwick.policy import PolicyEngine, PolicySource
 from bailiwick.policy.prove.diff import Diff, Kind, compare
 from bailiwick.policy.prove.witness import Side
-from tests.policy.desk import CATALOG, CONTENT, DIRECTORY, EMAIL, VOCABULARY, arg, catalog, tool, user
+from tests.policy.desk import CATALOG, CONTENT, DIRECTORY, EMAIL, NIGHTLY, VOCABULARY, arg, catalog, tool, user
 
 DATA = tomllib.loads((Path(__file__).parent / "data/diff.toml").read_text(encoding="utf-8"))
 TIMEOUT_MS = 20_000
@@ -67,7 +67,7 @@ def side(rules: str, *, people: str = "", tools: str = "") -> Side:
 
 
 def changed(case: dict[str, Any]) -> Side:
-    rules = DATA["rules"]
+    rules = DATA["rules"] + case.get("both", "")
     if "before" in case:
         assert case["before"] in rules, f"{case['name']}: nothing to replace"
         for before, after in ((case["before"], case["after"]), case.get("also", ("", ""))):
@@ -82,7 +82,7 @@ def lines(diff: Diff) -> list[str]:
 
 @pytest.mark.parametrize("case", DATA["case"], ids=lambda case: case["name"])
 def test_what_a_change_grants(case: dict[str, Any]) -> None:
-    diff = compare(side(DATA["rules"]), changed(case), timeout_ms=TIMEOUT_MS)
+    diff = compare(side(DATA["rules"] + case.get("both", "")), changed(case), timeout_ms=TIMEOUT_MS)
     assert lines(diff) == sorted(case.get("finds", []))
     assert [change.what for change in diff.changes if change.review] == case.get("review", [])
     granted = [line for line in case.get("finds", []) if not line.startswith("newly-denied")]
@@ -112,6 +112,28 @@ def test_two_bundles_that_differ_in_every_file_can_still_grant_the_same() -> Non
     diff = compare(side(old), side(new), timeout_ms=TIMEOUT_MS)
     assert diff.grants_nothing
     assert lines(diff) == []
+
+
+def test_the_first_service_of_a_project_is_new_and_what_it_may_is_too() -> None:
+    """Before, `context.user` was always there; now it may be missing, and calls of services were none."""
+    rule = '@id("x") permit (principal, action == Action::"kb.search", resource);'
+    more = '@id("y") forbid (principal, action == Action::"kb.search", resource) when {{ {}context.user.level > 3 }};'
+    old = PolicyEngine.load(
+        [PolicySource(path="policies/desk.cedar", text=rule + more.format(""))],
+        catalog=CATALOG,
+        directory=DIRECTORY,
+        vocabulary=VOCABULARY,
+    )
+    people = dataclasses.replace(DIRECTORY, services={NIGHTLY.id: NIGHTLY})
+    new = PolicyEngine.load(
+        [PolicySource(path="policies/desk.cedar", text=rule + more.format("context has user && "))],
+        catalog=CATALOG,
+        directory=people,
+        vocabulary=VOCABULARY,
+    )
+    before, after = Side(engine=old, directory=DIRECTORY), Side(engine=new, directory=people)
+    diff = compare(before, after, timeout_ms=TIMEOUT_MS)
+    assert "newly-allowed kb.search Service whole" in lines(diff)
 
 
 def test_time_that_runs_out_needs_review() -> None:

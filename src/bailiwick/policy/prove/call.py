@@ -107,8 +107,8 @@ class AnyCall:
         names = self._people.ids[EntityKind.RESOURCE]
         for number, template in enumerate(action.templates):
             fitting = [place for place, name in enumerate(names) if template_matches(template, name)]
-            if template in names or not fitting:
-                yield Entity(kind=EntityKind.RESOURCE, term=names.index(template) if template in names else len(names))
+            if not fitting or not _PLACEHOLDER.search(template):
+                yield Entity(kind=EntityKind.RESOURCE, term=fitting[0] if fitting else len(names))
                 continue
             given = self._people.variable(f"resource {number}", EntityKind.RESOURCE)
             self._bounds.append(self._smt.any(self._smt.equal(given.term, each) for each in (*fitting, len(names))))
@@ -128,9 +128,21 @@ class AnyCall:
             number += 1
         return EntityRef(kind=EntityKind.RESOURCE, id=name)
 
+    @property
+    def agree(self) -> bool:
+        """Whether all sides declare the same, so that the same condition means the same."""
+        first, *others = self.setting.sides
+        seen = (self.setting.action_of(0), first.attributes, first.hours)
+        return all((each.actions.get(self.setting.tool), each.attributes, each.hours) == seen for each in others)
+
+    def possible(self, side: int) -> bool:
+        """Whether `side` has the tool, and lets such a root call it."""
+        action = self.setting.action_of(side)
+        return action is not None and self.setting.root.value.lower() in action.context.attrs
+
     def known(self, side: int) -> Term:
         """Whether `side` has the tool, and knows everybody in the call."""
-        if self.setting.action_of(side) is None:
+        if not self.possible(side):
             return False
         others = [each for each in self.resources if each.kind is EntityKind.AGENT]
         return self._smt.all([self._people.known(side, each) for each in (self.root, self.actor, self.agent, *others)])

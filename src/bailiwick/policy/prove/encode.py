@@ -51,7 +51,7 @@ class LinkTerms:
 def link_terms(encoder: Encoder, rules: Mapping[str, pst.Template], gates: frozenset[str]) -> LinkTerms:
     """As the engine decides: a permit, no forbid, no failure; gates are forbids that a person can lift."""
     smt, action = encoder.smt, encoder.call.setting.action_of(encoder.side)
-    if action is None:
+    if action is None or not encoder.call.possible(encoder.side):
         return LinkTerms(allow=False, ask=False, gates={})
     permits, forbids, fired = [], [], {}
     for name, rule in rules.items():
@@ -110,11 +110,13 @@ class Encoder:
 
     def _condition(self, expr: pst.Expr) -> Term:
         """Whether `expr` holds. One that is not translated may hold or not, and may fail or not, but does the same for
-        both sides: too many possibilities, never too few, and Cedar has the last word on each example."""
+        both sides, unless they may read different things there: too many possibilities, never too few, and Cedar has
+        the last word on each example."""
         try:
             return self._bool(expr)
         except Unsupported:
-            asked = f"{expr!r} for {self._principal.term} on {self._resource.term}"
+            seen = "" if self._people.agree and self.call.agree else f", as side {self.side} sees it"
+            asked = f"{expr!r} for {self._principal.term} on {self._resource.term}{seen}"
             if any(getattr(node, "op", "") in _MAY_FAIL for node in walk(expr)):
                 self.failures.append(self.smt.all((*self._reached, self.smt.variable(f"fails: {asked}", Sort.BOOL))))
             return self.smt.variable(f"holds: {asked}", Sort.BOOL)

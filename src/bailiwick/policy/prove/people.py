@@ -115,6 +115,14 @@ class People:
         self._bounds: list[Term] = []
         self._variables: set[str] = set()
 
+    @property
+    def agree(self) -> bool:
+        """Whether all sides say the same of everybody, and of what lies in what."""
+        same = all(first == each for first, *others in self._facts.values() for each in others)
+        kinds = (EntityKind.GROUP, EntityKind.ROLE, EntityKind.AGENT_CLASS)
+        first, *rest = self._directories
+        return same and all(_hierarchy(first, kind) == _hierarchy(each, kind) for kind in kinds for each in rest)
+
     def variable(self, name: str, kind: EntityKind) -> Entity:
         """Anybody of a kind."""
         term = self._smt.variable(name, Sort.INT)
