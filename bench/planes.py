@@ -41,7 +41,7 @@ def cases(desk: Desk, tool: str, arguments: Arguments) -> dict[str, Case]:
     draft, action = _draft(desk, permit), permit.action
     call, zones = Call(tool=tool, args=arguments()), tuple(frozenset(spec.zones) for _ in spec.resources)
     request = PolicyRequest(
-        subject=state.subject,
+        subject=state.seen_by(planes.policy).subject,
         tool=spec.name,
         resources=action.resources,
         now_ms=now_us() // 1000,

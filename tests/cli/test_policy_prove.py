@@ -19,6 +19,13 @@ name  = "no mail to strangers without an approval"
 never = "allowed"
 when  = 'action in Action::"send" && context.flow.recipients_external && context.approved.isEmpty()'
 """
+SIGN_IN = """
+[oidc.corp]
+issuer   = "https://login.example.com"
+audience = "bailiwick"
+jwks     = "https://login.example.com/keys"
+groups   = { claim = "groups", map = { everybody = "support-leads" } }
+"""
 ALL_MAIL = """
 [[properties]]
 name  = "no mail at all"
@@ -73,6 +80,43 @@ def test_a_wider_rule_is_shown_with_a_call(terminal: Callable[..., Said], projec
     assert found["findings"][0]["after"]["level"] == "allowed"
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after", "says"),
+    [
+        ("bailiwick.toml", '["northwind.example"]', '["northwind.example", "mail.example"]', "mail.example"),
+        (
+            "bailiwick.toml",
+            '"internal", "confidential", "restricted"',
+            '"restricted", "internal", "confidential"',
+            "levels",
+        ),
+        ("bailiwick.toml", "[stores]", '[policies]\nmode = "observe"\n[stores]', "policies.mode is observe"),
+        ("bailiwick.toml", "[stores]", f"{SIGN_IN}\n[stores]", "oidc changed"),
+        (
+            "tools/crm.toml",
+            '"confidential", categories = ["pii"], untrusted',
+            '"public", untrusted',
+            "its output changed",
+        ),
+        ("tools/mail.toml", 'sink         = "external"', 'sink         = "internal"', "its sink changed"),
+        ("tools/crm.toml", 'role = "content" }', 'role = "value" }', "its argument value changed"),
+    ],
+)
+def test_what_no_rule_shows_needs_review(
+    terminal: Callable[..., Said], project: Callable[[str], Path], file: str, before: str, after: str, says: str
+) -> None:
+    """Facts that come out otherwise are as good as another rule."""
+    old, new = project("old"), project("new")
+    text = (new / file).read_text(encoding="utf-8")
+    assert before in text
+    (new / file).write_text(text.replace(before, after), encoding="utf-8")
+    said = terminal("policy", "diff", old, new)
+    assert said.code == 1, said.out + said.err
+    assert "nothing new is granted" not in said.out
+    assert "also changed: " in said.out
+    assert says in " ".join(said.out.split())
+
+
 def test_what_is_taken_away_is_no_reason_to_say_no(
     terminal: Callable[..., Said], project: Callable[[str], Path]
 ) -> None:
@@ -87,6 +131,8 @@ def test_what_is_taken_away_is_no_reason_to_say_no(
 
 def test_properties(terminal: Callable[..., Said], project: Callable[[str], Path]) -> None:
     folder = project("one")
+    settings = folder / "bailiwick.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").split("[[properties]]")[0], encoding="utf-8")
     said = terminal("policy", "prove", folder)
     assert (said.code, "no properties are declared" in said.out) == (0, True)
     declare(folder, STRANGERS)

@@ -81,7 +81,7 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
     "reasons-guard": (
         Kind.REASON,
         "the guard itself",
-        ("guard.decide", "guard.engine", "guard.leave", "guard.session"),
+        ("guard.decide", "guard.engine", "guard.leave", "guard.observing", "guard.session"),
     ),
     "problems": (Kind.PROBLEM, "`bailiwick audit verify`", ("audit.", "stores.")),
 }

@@ -186,8 +186,8 @@ def test_promise_3_delegation_itself_needs_a_permit_and_a_grant(tmp_path: Path) 
 
 
 def test_promise_3_what_was_given_for_a_time_ends_with_it(tmp_path: Path) -> None:
-    clock = Clock(time.time_ns() // 1000)
     with opened(make_world(tmp_path)) as session:
+        clock = Clock(time.time_ns() // 1000)
         with_ports(session, clock=clock)
         with session.delegate("helper", ttl_ms=5000) as helper:
             assert "page.read" in reach(helper)

@@ -78,7 +78,7 @@ def test_what_was_appended_is_read_back(log: SqliteLog) -> None:
     kinds = [event.kind for event in log.events(kinds=[EventKind.APPROVAL_GRANTED, EventKind.APPROVAL_DENIED])]
     assert kinds == [EventKind.APPROVAL_GRANTED, EventKind.APPROVAL_DENIED]
     assert {event.session for event in log.events(session="")} == {""}
-    assert [event.seq for event in log.events(after_seq=20)] == [21, 22]
+    assert [event.seq for event in log.events(after_seq=20)] == list(range(21, len(events)))
     sound(log)
 
 

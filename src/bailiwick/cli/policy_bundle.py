@@ -34,7 +34,8 @@ _MOST = 20
 
 @click.command()
 @_FILE
-def key(file: Path) -> None:
+@JSON_OPTION
+def key(file: Path, as_json: bool) -> None:
     """Make a key of your own in FILE, or show the public part of the one that is there.
 
     Only you may read the file; bailiwick asks for no password. Put the line that is printed into directory.toml.
@@ -45,6 +46,9 @@ def key(file: Path) -> None:
         private = PrivateKey(secrets.token_bytes(32))
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write(private.pem)
+    if as_json:
+        print_json({"keys": [str(private.public)]})
+        return
     click.echo(f'keys = ["{private.public}"]')
 
 

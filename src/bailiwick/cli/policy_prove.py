@@ -6,12 +6,14 @@ The solver is an extra and takes a moment to load, so it is imported by the verb
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bailiwick.cli.output import FOLDER, JSON_OPTION, console, print_json, shown
+from bailiwick.cli.policy_changes import unseen_changes
 from bailiwick.project.load import Project, find_project, load_project
 
 if TYPE_CHECKING:
@@ -52,10 +54,12 @@ def diff(old: Path, new: Path | None, timeout: float, as_json: bool) -> None:
     OLD and NEW are project folders; NEW defaults to the nearest one upwards. Needs the extra `prove`. Exit code: 0
     nothing new is granted, 1 something is or needs review, 2 it could not be answered.
     """
-    from bailiwick.policy.prove.diff import compare
+    from bailiwick.policy.prove.diff import Change, compare
 
-    before, after = _side(load_project(find_project(old))), _side(load_project(find_project(new)))
-    found = compare(before, after, timeout_ms=int(timeout * 1000))
+    before, after = load_project(find_project(old)), load_project(find_project(new))
+    found = compare(_side(before), _side(after), timeout_ms=int(timeout * 1000))
+    unseen = (Change(what=what, review=True) for what in unseen_changes(before, after))
+    found = replace(found, changes=(*found.changes, *unseen))
     if as_json:
         print_json(_diff_json(found))
     else:

@@ -20,7 +20,7 @@ from bailiwick.guard.opening import load_state
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import decision_draft, draft, outcome_draft
 from bailiwick.guard.state import Permit, PermitState, SessionState
-from bailiwick.identity.authority import delegate
+from bailiwick.identity.authority import check_authority, delegate
 from bailiwick.identity.ports import StoredSession
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Action, ArgFacts, Authority, Resource
@@ -60,10 +60,8 @@ class DelegationRequest:
 def delegate_flow(core: Core, session: SessionState, request: DelegationRequest) -> Flow[SessionState | Refusal]:
     """The other agent's session, narrower than this one, or why there is none."""
     now_us: int = yield Now()
-    # As in `understand`: a clock that moved back never brings an expired grant to life again.
-    now_us = max(now_us, session.last_us)
     yield from core.refresh(session)
-    child = _handed_on(core.planes, session, request, now_us // 1000)
+    child = _handed_on(core.planes, session, request, now_us)
     action = delegation_action(core.planes, session, request)
     if isinstance(child, Reason):
         return (yield from refuse_delegation(core, session, request, child, now_us))
@@ -77,7 +75,7 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     stored: StoredSession = yield OpenStored(child.key, child.chain, child.task, child.purpose, now_us // 1000)
     # Whoever narrowed this session meanwhile may not have seen the other one, which is stored only now.
     yield from core.refresh(session)
-    child = _handed_on(core.planes, session, request, now_us // 1000)
+    child = _handed_on(core.planes, session, request, now_us)
     if isinstance(child, Reason):
         session.drop(permit)
         yield Append((_outcome(core, session, EventKind.ACTION_EXPIRED, permit, now_us),), Durability.SYNC)
@@ -112,15 +110,20 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     return opened
 
 
-def _handed_on(planes: Planes, session: SessionState, request: DelegationRequest, now_ms: int) -> Authority | Reason:
-    return delegate(
+def _handed_on(planes: Planes, session: SessionState, request: DelegationRequest, now_us: int) -> Authority | Reason:
+    # As in `understand`: a clock that moved back never brings an expired grant to life again.
+    latest_ms = max(now_us, session.last_us) // 1000
+    refused = check_authority(
+        planes.directory, session.authority, tool=DELEGATE_TOOL, effects=(), zones=(), now_ms=latest_ms
+    )
+    return refused or delegate(
         planes.directory,
         session.authority,
         to=request.to,
         tools=request.tools,
         zones=request.zones,
         ttl_ms=request.ttl_ms,
-        now_ms=now_ms,
+        now_ms=now_us // 1000,
         conversation=session.authority.key.conversation,
     )
 

@@ -133,10 +133,10 @@ def _entities(rule: Rule, world: World) -> Iterator[Finding]:
         if kind is EntityKind.RESOURCE:
             templates = [template for action in world.actions.values() for template in action.templates]
             exists = any(template_matches(template, uid.id) for template in templates)
-            known: Iterable[str] = templates
+            known = templates
         else:
             exists = uid.id in world.entities[kind]
-            known = (name for name in world.entities[kind] if not name.endswith(":none"))
+            known = [name for name in world.entities[kind] if not name.endswith(":none")]
         if kind is EntityKind.ACTION and uid.id.endswith(":none") and exists:
             message = f'"{uid.id}" is reserved and can never be called'
             hint = f'write Action::"{uid.id.removesuffix(":none")}" for the group'
@@ -145,7 +145,10 @@ def _entities(rule: Rule, world: World) -> Iterator[Finding]:
             word = _WORDS[kind]
             what = "tool or effect group" if kind is EntityKind.ACTION else word
             message = f'{rule.name()} names the {what} "{uid.id}", which does not exist'
-            yield rule.finding(f"unknown-{word}", message, uid.id, hint=suggestion(uid.id, known))
+            hint = suggestion(uid.id, known)
+            if kind is EntityKind.RESOURCE and uid.id in known:
+                hint = "this is the template of many: name one of them as it is encoded, or a zone"
+            yield rule.finding(f"unknown-{word}", message, uid.id, hint=hint)
 
 
 def _never(rule: Rule, world: World) -> Finding:

@@ -29,12 +29,19 @@ __all__ = ["lint_project", "rules_of"]
 
 
 def lint_project(
-    policy: PolicyEngine, administration: PolicyEngine, *, catalog: Catalog, directory: Directory, place: Place
+    policy: PolicyEngine,
+    administration: PolicyEngine,
+    *,
+    catalog: Catalog,
+    directory: Directory,
+    place: Place,
+    claimed: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
-    """Everything that is doubtful in the rules of a project beyond what loading them has said, sorted by place."""
+    """Everything that is doubtful in the rules of a project beyond what loading them has said, sorted by place.
+    `claimed` are the groups into which signing in can put a user."""
     hierarchy = Hierarchy(directory)
-    people = People(directory, hierarchy)
-    everybody = People(directory, hierarchy, everybody=True)
+    people = People(directory, hierarchy, claimed=claimed)
+    everybody = People(directory, hierarchy, everybody=True, claimed=claimed)
     found: list[Finding] = []
     named: set[Named] = set(_readers(catalog))
     sets: list[tuple[Scoped, ...]] = []

@@ -25,9 +25,17 @@ Refs = frozenset[EntityRef]
 
 class People:
     """The users, services and agents of a directory, and what each of them is in. Those who are switched off are left
-    out, unless `everybody`; so is a service whose owner is, since it cannot start anything."""
+    out, unless `everybody`; so is a service whose owner is, since it cannot start anything. Any user may be in a group
+    of `claimed`, which signing in can put them into; who approves is asked of the directory alone."""
 
-    def __init__(self, directory: Directory, hierarchy: Hierarchy, *, everybody: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        hierarchy: Hierarchy,
+        *,
+        everybody: bool = False,
+        claimed: frozenset[str] = frozenset(),
+    ) -> None:
         self._directory = directory
         users = [name for name, user in directory.users.items() if everybody or user.active]
         agents = [entry for entry in directory.agents.values() if everybody or entry.active]
@@ -52,6 +60,10 @@ class People:
                 *((EntityKind.AGENT_CLASS.value, name) for name in classes),
             ):
                 found[key].add(ref)
+        self._members = {key: frozenset(refs) for key, refs in found.items()}
+        for name in claimed:
+            for each in hierarchy.above(EntityKind.GROUP.value, name):
+                found[EntityKind.GROUP.value, each] |= {EntityRef(kind=EntityKind.USER, id=user) for user in users}
         self._within = {key: frozenset(refs) for key, refs in found.items()}
         self.all: Refs = frozenset().union(*self._within.values())
         self._of_kind = {
@@ -87,7 +99,7 @@ class People:
     def independent(self, gate: Gate, involved: Iterable[EntityRef]) -> frozenset[str]:
         """The users who could approve `gate` for a chain of `involved`."""
         shut_out = {owner for ref in involved for owner in self._answers(ref)}
-        able = (self._within.get((ref.kind.value, ref.id), frozenset()) for ref in gate.approvers)
+        able = (self._members.get((ref.kind.value, ref.id), frozenset()) for ref in gate.approvers)
         return frozenset(ref.id for refs in able for ref in refs) - shut_out
 
     def _answers(self, ref: EntityRef) -> Iterator[str]:

@@ -8,7 +8,10 @@ from cedarpy import pst
 
 from bailiwick.policy.tree import children, walk
 
-__all__ = ["Path", "asks_about_resource", "read_by"]
+__all__ = ["Path", "asks_about_resource", "asks_whom", "read_by"]
+
+_WHOM = frozenset({"user", "service", "agent", "task"})
+"""Attributes of the context that have attributes of their own elsewhere."""
 
 Path = tuple[str, ...]
 """`("flow", "tainted")` for `context.flow.tainted`; empty for the context itself."""
@@ -25,6 +28,13 @@ def asks_about_resource(rule: pst.Template) -> bool:
         return True
     nodes = (node for clause in rule.clauses for node in walk(clause.expr))
     return any(isinstance(node, pst.Var) and node.name == "resource" for node in nodes)
+
+
+def asks_whom(expr: pst.Expr) -> bool:
+    """Whether `expr` may ask who somebody is, what they have or what they are in."""
+    nodes = tuple(walk(expr))
+    named = any(isinstance(node, pst.Var) and node.name != "context" for node in nodes)
+    return named or any(not path or path[0] in _WHOM for path in _read(expr))
 
 
 def _read(expr: pst.Expr) -> Iterator[Path]:

@@ -76,7 +76,7 @@ def resource_fits(constraint: pst.PrincipalOrResourceConstraint, action: ActionD
 
 
 def template_matches(template: str, resource_id: str) -> bool:
-    """Whether `template` can give `resource_id`: placeholders are percent-encoded, so they hold no slash and no brace."""
+    """Whether `template` can give `resource_id`: placeholders are percent-encoded: no slash, no brace."""
     parts = (re.escape(part) for part in _PLACEHOLDER.split(template))
     return re.fullmatch("[A-Za-z0-9_.~%-]+".join(parts), resource_id) is not None
 

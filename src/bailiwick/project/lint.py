@@ -30,7 +30,12 @@ def lint(project: Project) -> tuple[Finding, ...]:
 
     planes = project.planes
     found = lint_project(
-        planes.policy, planes.administration, catalog=planes.catalog, directory=planes.directory, place=place
+        planes.policy,
+        planes.administration,
+        catalog=planes.catalog,
+        directory=planes.directory,
+        place=place,
+        claimed=frozenset(group for issuer in planes.settings.oidc for group in issuer.groups.values()),
     )
     whole = (*project.warnings, *found, *stray_files(project.folder))
     return tuple(sorted(whole, key=lambda each: (each.where.file, each.where.line, each.rule, each.message)))

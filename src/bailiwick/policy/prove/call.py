@@ -12,13 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from cedarpy import pst
+
 from bailiwick.model.call import Fact
 from bailiwick.model.circumstances import WorkingHours
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.policy.prove.people import Entity, People
 from bailiwick.policy.prove.sets import SetLit, Sets, TextSet
 from bailiwick.policy.prove.smt import LARGEST, SMALLEST, Model, Smt, Sort, Term, Unsupported
+from bailiwick.policy.reads import asks_whom
 from bailiwick.policy.scope import template_matches
+from bailiwick.policy.tree import walk
 from bailiwick.policy.world import NO_END, ActionDecl, Bool, Level, Long, Ref, Str, StrSet, Struct, Type, World
 
 __all__ = ["AnyCall", "Place", "Record", "Setting", "Value"]
@@ -128,12 +132,14 @@ class AnyCall:
             number += 1
         return EntityRef(kind=EntityKind.RESOURCE, id=name)
 
-    @property
-    def agree(self) -> bool:
-        """Whether all sides declare the same, so that the same condition means the same."""
+    def same_for_all(self, expr: pst.Expr) -> bool:
+        """Whether `expr`, a condition, can be known not to tell the sides apart."""
+        if not any(isinstance(node, pst.Var) for node in walk(expr)):
+            return True
         first, *others = self.setting.sides
         seen = (self.setting.action_of(0), first.attributes, first.hours)
-        return all((each.actions.get(self.setting.tool), each.attributes, each.hours) == seen for each in others)
+        same = all((each.actions.get(self.setting.tool), each.attributes, each.hours) == seen for each in others)
+        return same and (self._people.agree or not asks_whom(expr))
 
     def possible(self, side: int) -> bool:
         """Whether `side` has the tool, and lets such a root call it."""

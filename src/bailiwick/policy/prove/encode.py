@@ -115,7 +115,7 @@ class Encoder:
         try:
             return self._bool(expr)
         except Unsupported:
-            seen = "" if self._people.agree and self.call.agree else f", as side {self.side} sees it"
+            seen = "" if self.call.same_for_all(expr) else f", as side {self.side} sees it"
             asked = f"{expr!r} for {self._principal.term} on {self._resource.term}{seen}"
             if any(getattr(node, "op", "") in _MAY_FAIL for node in walk(expr)):
                 self.failures.append(self.smt.all((*self._reached, self.smt.variable(f"fails: {asked}", Sort.BOOL))))
