@@ -161,6 +161,19 @@ def test_promise_1_a_fact_that_cannot_be_had_denies(fault: str, tmp_path: Path) 
         assert session.check("fact.read", {"id": "7"}).allowed  # its rules read no fact
 
 
+def test_promise_1_a_fact_that_cannot_be_recorded_denies_before_anybody_is_asked(tmp_path: Path) -> None:
+    scope = 'forbid (principal, action == Action::"mail.send", resource)'
+    rule = f'@id("freeze") {scope}\nwhen {{ context.facts.freeze.value == "x" }};'
+    folder = world(tmp_path)
+    edit(folder, "bailiwick.toml", '[facts.freeze]\ntype  = "bool"', '[facts.freeze]\ntype  = "string"')
+    edit(folder, "policies/desk.cedar", '@id("office-hours")', f'{rule}\n@id("office-hours")')
+    with opened(folder, {"freeze": lambda: "\ud800"}, clock=Clock(WORKDAY)) as session:
+        mail = {"to": ["ann@customer.example"], "subject": "Hello", "body": "Good morning"}
+        with pytest.raises(Denied) as denied:
+            session.call("mail.send", mail, run=Tool().run)
+        assert denied.value.decision.reasons[0].code == "fact-unavailable"
+
+
 def test_promise_1_a_provider_that_does_not_answer_in_time_denies(tmp_path: Path) -> None:
     answer = threading.Event()
     with opened(world(tmp_path), {"on_call": lambda user: answer.wait(30)}) as session:

@@ -205,6 +205,18 @@ def test_an_agent_without_a_key_cannot_be_handed_a_token(tmp_path: Path) -> None
         assert codes(denied) == ["no-agent-key"]
 
 
+def test_no_token_takes_a_user_out_of_the_groups_of_the_provider(tmp_path: Path) -> None:
+    with signing_in(tmp_path) as (issuer, guard):
+        token = signed(issuer, email="alice@acme.example", email_verified=True, groups=["team-leads"])
+        with guard.session(user_token=token, agent="desk-bot", task="Work") as session:
+            with pytest.raises(Denied) as denied:
+                session.delegate_token("helper")
+            assert codes(denied) == ["groups-do-not-cross"]
+            with pytest.raises(Denied) as denied:
+                session.delegate_token("helper", ttl_ms=999)
+            assert codes(denied) == ["token-too-short"]
+
+
 def test_the_delegators_narrowing_reaches_the_other_process(tmp_path: Path) -> None:
     folder = world(tmp_path)
     with opened(folder) as session:

@@ -33,14 +33,10 @@ def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) 
         if name not in given:
             if not attribute.optional:
                 message = f"The environment's '{name}' was not given."
-                return _reason(
-                    "environment-missing", message, f"Open the session with environment={{'{name}': ...}}."
-                )
+                return _reason("environment-missing", message, f"Open the session with environment={{'{name}': ...}}.")
         elif not fits(attribute.shape, given[name]):
             message = f"The environment's '{name}' is no {type(attribute.shape).__name__.lower()}."
-            return _reason(
-                "environment-type", message, "Give a value of the type in [environment] of bailiwick.toml."
-            )
+            return _reason("environment-type", message, "Give a value of the type in [environment] of bailiwick.toml.")
     return None
 
 
@@ -86,9 +82,10 @@ def joined(fact: FactDecl, readings: Sequence[FactReading]) -> FactReading:
     return FactReading(value=first.value, read_ms=min(reading.read_ms for reading in readings))
 
 
-def snapshot(around: Circumstances | None) -> bytes:
-    """What a decision was taken on beyond the call and its labels; empty if there was nothing beyond."""
-    if around is None or (around.evidence == CLAIMED and not around.environment and not around.facts):
+def snapshot(around: Circumstances) -> bytes:
+    """What a decision was taken on beyond the call and its labels; empty if there was nothing beyond. Raises
+    FactUnavailable for what has no canonical form."""
+    if around.evidence == CLAIMED and not around.environment and not around.facts:
         return b""
     evidence = around.evidence
     try:

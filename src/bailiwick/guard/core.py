@@ -104,9 +104,9 @@ class Core:
             return Judged(decision=deny(action.tool.name, gone), args=action.args)
         try:
             facts = yield from facts_of(self.planes, session.authority.chain, action)
+            return judge_action(self.planes, session, action, now_us, facts)
         except FactUnavailable as error:
-            return Judged(decision=deny(action.tool.name, _no_fact(error)), action=None, args=action.args)
-        return judge_action(self.planes, session, action, now_us, facts)
+            return Judged(decision=deny(action.tool.name, _no_fact(error)), args=action.args)
 
     def refresh(self, session: SessionState) -> Flow[None]:
         """Take in what other processes learned in the same session, so that labels are never older than the store, nor
@@ -299,7 +299,7 @@ class Core:
             event_id=event_id,
             now_us=now_us,
             args=judged.args,
-            around=judged.request.around if judged.request else None,
+            taken_on=judged.taken_on,
             permit=permit,
             latency_us=max(0, done_us - now_us),
         )

@@ -17,7 +17,7 @@ from bailiwick.guard.ports import Issuer, Ports
 from bailiwick.identity.authority import open_authority
 from bailiwick.identity.chain_token import VerifiedChain, admit, ids_of, verify
 from bailiwick.identity.jwks import Jwks
-from bailiwick.identity.keys import PublicKey
+from bailiwick.identity.keys import PublicKey, Verifier
 from bailiwick.identity.oidc import read_head, verify_user
 from bailiwick.identity.oidc_settings import OidcIssuer
 from bailiwick.identity.plan import plan_id, plan_task
@@ -98,11 +98,12 @@ class UserKeys:
 
 @dataclass(frozen=True, slots=True)
 class IssuerKeys:
-    """→ the public keys that delegations and plans of this project are signed with, by the issuer's name."""
+    """→ the public keys that delegations and plans of this project are signed with, by the issuer's name, and a
+    verifier that remembers which signatures it found valid."""
 
-    def do(self, ports: Ports) -> Mapping[str, Collection[PublicKey]]:
+    def do(self, ports: Ports) -> tuple[Mapping[str, Collection[PublicKey]], Verifier]:
         issuer = ports.keys.issuer()
-        return {issuer.name: (issuer.key.public,)}
+        return {issuer.name: (issuer.key.public,)}, ports.keys.verifies
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def planned(
     if isinstance(plan, Reason):
         return plan
     gone: frozenset[str] = yield Revoked(settings.tenant, settings.env, (plan,))
-    issuers = yield IssuerKeys()
+    issuers, _ = yield IssuerKeys()
     task = plan_task(
         token,
         planes.directory,
@@ -216,8 +217,16 @@ def delegated(planes: Planes, token: str, prover: Prover, now_ms: int) -> Flow[t
     if isinstance(ids, Reason):
         return ids
     gone: frozenset[str] = yield Revoked(settings.tenant, settings.env, ids)
-    issuers = yield IssuerKeys()
-    chain = verify(token, tenant=settings.tenant, env=settings.env, issuers=issuers, revoked=gone, now_ms=now_ms)
+    issuers, verifier = yield IssuerKeys()
+    chain = verify(
+        token,
+        tenant=settings.tenant,
+        env=settings.env,
+        issuers=issuers,
+        revoked=gone,
+        now_ms=now_ms,
+        verifier=verifier,
+    )
     if isinstance(chain, Reason):
         return chain
     refused = admit(planes.directory, chain, issuers=issuers)
@@ -236,7 +245,7 @@ def revoked(planes: Planes, credential: Credential | None) -> Flow[Reason | None
         if credential.chain is None:
             return None
         # The directory may have changed since: a key that it no longer names proves nothing.
-        issuers = yield IssuerKeys()
+        issuers, _ = yield IssuerKeys()
         return admit(planes.directory, credential.chain, issuers=issuers)
     return _reason("revoked", "What this session rests on was revoked.", "Have the work handed on anew.")
 

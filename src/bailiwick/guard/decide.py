@@ -13,6 +13,7 @@ from types import MappingProxyType
 from bailiwick.action.digest import action_digest
 from bailiwick.action.parse import parse_call
 from bailiwick.errors import CanonicalError
+from bailiwick.guard.circumstances import snapshot
 from bailiwick.guard.observing import settled
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import SessionState
@@ -43,6 +44,8 @@ class Judged:
     digest: str = ""
     args: bytes = b""
     """What was asked for, as far as it has a canonical form: also a call that did not parse is kept for the reader."""
+    taken_on: bytes = b""
+    """The snapshot of what it was taken on beyond the call and its labels; empty if there was nothing beyond."""
     request: PolicyRequest | None = None
     """What policy was asked; None where it was not."""
 
@@ -117,7 +120,8 @@ def check_open(session: SessionState, now_us: int) -> Reason | None:
 def judge_action(
     planes: Planes, session: SessionState, action: Action, now_us: int, facts: Mapping[str, FactReading] = NO_FACTS
 ) -> Judged:
-    """The decision on an action that the catalog knows (also the built-in ones), without any approval."""
+    """The decision on an action that the catalog knows (also the built-in ones), without any approval. Raises
+    FactUnavailable where a fact could not be kept with it."""
     name = action.tool.name
     if stopped := check_suspended(planes.suspensions, session.authority, name, directory=planes.directory):
         return Judged(decision=deny(name, stopped), args=action.args)
@@ -144,6 +148,7 @@ def judge_action(
         flow=flow,
         digest=action_digest(action, session.authority),
         args=action.args,
+        taken_on=snapshot(request.around),
         request=request,
     )
     return _ask(planes, judged)

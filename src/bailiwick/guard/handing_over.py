@@ -25,6 +25,8 @@ from bailiwick.model.tool import Durability
 
 __all__ = ["Handed", "hand_over", "prove_anew"]
 
+SHORTEST_MS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Handed:
@@ -42,6 +44,8 @@ def hand_over(core: Core, session: SessionState, request: DelegationRequest, ttl
     keys = [key for text in (entry.keys if entry else ()) if (key := PublicKey.parse(text)) is not None]
     if entry is not None and not keys:
         return (yield from refuse_delegation(core, session, request, _no_key(request.to), now_us))
+    if refused := _cannot_cross(session, ttl_ms):
+        return (yield from refuse_delegation(core, session, request, refused, now_us))
     child = yield from delegate_flow(core, session, replace(request, ttl_ms=request.ttl_ms or ttl_ms))
     if isinstance(child, Refusal):
         return child
@@ -88,6 +92,27 @@ def prove_anew(core: Core, session: SessionState, token: str) -> Flow[Reason | N
     yield Append((event,), Durability.BUFFERED)
     session.evidenced(found.evidence)
     return None
+
+
+def _cannot_cross(session: SessionState, ttl_ms: int) -> Reason | None:
+    """What a token cannot carry. The other process does not know how the user signed in: rules there see a user whom
+    the program named. That must not take anybody out of a group that a rule forbids something to."""
+    if ttl_ms < SHORTEST_MS:
+        return Reason(
+            plane=Plane.IDENTITY,
+            code="token-too-short",
+            message="A delegation token is good for a second at least.",
+            hint="Give a longer ttl_ms.",
+        )
+    groups = session.around.evidence.groups
+    if not groups:
+        return None
+    return Reason(
+        plane=Plane.IDENTITY,
+        code="groups-do-not-cross",
+        message=f"The identity provider puts the user into {', '.join(groups)}, and a token does not carry that.",
+        hint="Put the user into these groups in directory.toml, or delegate within this process.",
+    )
 
 
 def _no_key(agent: str) -> Reason:

@@ -13,7 +13,7 @@ from bailiwick.flow.ledger import LedgerStore
 from bailiwick.guard.bundles import BundleStore
 from bailiwick.guard.planes import Planes
 from bailiwick.identity.jwks import Jwks
-from bailiwick.identity.keys import PrivateKey
+from bailiwick.identity.keys import PrivateKey, PublicKey
 from bailiwick.identity.oidc_settings import OidcIssuer
 from bailiwick.identity.ports import ReplayStore, RevocationStore, SessionStore, StandingStore
 from bailiwick.policy.information import FactSource
@@ -49,6 +49,9 @@ class Keys(Protocol):
 
     def issuer(self) -> Issuer:
         """The project's own key: made when it is first asked for."""
+
+    def verifies(self, key: PublicKey, message: bytes, signature: bytes) -> bool:
+        """Whether the signature is valid, with a memory of those that were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,8 @@ import orjson
 
 from bailiwick.action.approvals import Approval
 from bailiwick.audit.events import content_body, decision_body, reasons_content
-from bailiwick.guard.circumstances import snapshot
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import Permit, SessionState
-from bailiwick.model.circumstances import Circumstances
 from bailiwick.model.decision import Decision
 from bailiwick.model.event import Content, Draft, EventKind
 from bailiwick.model.label import Label
@@ -65,7 +63,7 @@ def decision_draft(
     args: bytes,
     permit: Permit | None,
     latency_us: int,
-    around: Circumstances | None = None,
+    taken_on: bytes = b"",
 ) -> Draft:
     """The record that must be durable before the tool may run."""
     body = decision_body(
@@ -78,7 +76,6 @@ def decision_draft(
         effect_key=permit.effect_key if permit else None,
     )
     words = reasons_content(decision)
-    taken_on = snapshot(around)
     contents = (
         *((Content(role="args", data=args),) if args else ()),
         *((words,) if words else ()),

@@ -15,8 +15,9 @@ from pathlib import Path
 from bailiwick.errors import StoreError, UsageError
 from bailiwick.guard.ports import Issuer
 from bailiwick.identity.jwks import Jwks
-from bailiwick.identity.keys import PrivateKey
+from bailiwick.identity.keys import PrivateKey, PublicKey
 from bailiwick.identity.oidc_settings import OidcIssuer
+from bailiwick.identity.signatures import KnownSignatures
 from bailiwick.stores.jwks import JwksSource
 
 __all__ = ["ProjectKeys"]
@@ -32,6 +33,7 @@ class ProjectKeys:
         self._folder, self._state, self._name = folder, state, name
         self._issuer: Issuer | None = None
         self._providers: dict[str, JwksSource] = {}
+        self._known = KnownSignatures()
         self._lock = threading.Lock()
 
     def of_provider(self, issuer: OidcIssuer, kid: str | None) -> Jwks:
@@ -47,6 +49,9 @@ class ProjectKeys:
             if self._issuer is None:
                 self._issuer = Issuer(name=self._name, key=_own_key(self._state / KEY_FILE))
             return self._issuer
+
+    def verifies(self, key: PublicKey, message: bytes, signature: bytes) -> bool:
+        return self._known(key, message, signature)
 
 
 def _monotonic_ms() -> int:
