@@ -292,6 +292,32 @@ def test_who_may_not_answer_for_a_tool_is_refused_though_the_gate_names_them(tmp
             session.call("mail.send", MAIL, run=Tool().run)
 
 
+def test_what_ones_own_service_does_is_ones_own(tmp_path: Path) -> None:
+    """Else who may not answer for their own calls lets a service of theirs make them."""
+    rules = "".join(
+        f'@id("others-{verb}") permit (principal, action == Action::"admin.{verb}", resource) when {{ !context.own }};'
+        for verb in ("approve", "reconcile")
+    )
+    desk = f'{FILES["policies/desk.cedar"]} @id("nightly") permit (principal == Service::"nightly", action, resource);'
+    folder = make_world(tmp_path, administration_people_cedar=rules, policies_desk_cedar=desk)
+
+    def stop() -> None:
+        raise Stop
+
+    with Guard.open(folder) as guard, guard.session(service="nightly", agent="desk-bot", task="Tidy") as session:
+        with pytest.raises(ApprovalPending):
+            session.call("mail.send", MAIL, run=Tool().run)
+        with suppress(Stop):
+            session.call("put.none", {"id": "1"}, run=Tool(before=stop).run)
+        for person, may_it in (("carol", False), ("bob", True)):
+            given = Answer(approval_id=asked(session)[-1], approver=person, grant=True, gates=None, os_user="0:test")
+            found = dataclasses.replace(_finding(folder), by=person)
+            answered = guard.engine.administer(lambda core, given=given: answer(core, given))  # type: ignore[misc]
+            told = guard.engine.administer(lambda core, found=found: reconcile(core, found))  # type: ignore[misc]
+            assert [not isinstance(each, Reason) for each in (answered, told)] == [may_it, may_it]
+    assert [event.body["own"] for event in decided(folder)] == [True, True, False, False]
+
+
 def test_a_rule_can_tell_ones_own_requests_apart(tmp_path: Path) -> None:
     rules = '@id("others") permit (principal, action == Action::"admin.approve", resource) when { !context.own };'
     with opened(make_world(tmp_path, administration_people_cedar=rules)) as session:

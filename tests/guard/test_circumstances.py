@@ -191,7 +191,11 @@ def test_a_provider_is_asked_only_where_a_rule_reads_its_fact_and_the_call_may_b
     asked: list[str] = []
 
     def note(*, value: object) -> Callable[..., object]:
-        return lambda **about: (asked.append(next(iter(about.values()), "")), value)[1]
+        def provider(**about: str) -> object:
+            asked.append(next(iter(about.values()), ""))
+            return value
+
+        return provider
 
     providers = {"on_call": note(value=True), "owners": note(value=["alice"]), "freeze": note(value=False)}
     with opened(world(tmp_path), providers) as session:

@@ -23,13 +23,16 @@ from bailiwick.audit.report import State
 from bailiwick.errors import UsageError
 from bailiwick.guard.decide import judge
 from bailiwick.guard.revoking import Revocation, revoke
+from bailiwick.guard.state import SessionState
 from bailiwick.identity.keys import PrivateKey
 from bailiwick.identity.plan import Plan, sign_plan
 from bailiwick.identity.proof import prove
 from bailiwick.model.call import Call
 from bailiwick.model.circumstances import Evidence
 from bailiwick.model.event import EventKind
+from bailiwick.model.standing import Target, TargetKind
 from bailiwick.stores.log_reader import verify_folder
+from tests.guard.switches import resumed, suspended
 from tests.identity.issuer import PATH, Issuer, serving
 from tests.worlds import FILES, LOGS, Clock, Tool, call, decisions, edit, events, make_world, opened, with_ports
 
@@ -287,7 +290,10 @@ def plan(*calls: dict[str, object], signer: str = "user:alice", key: PrivateKey 
     return sign_plan(Plan(**given), signer=signer, key=key, now_ms=now_ms)
 
 
-PAGES = ({"tool": "page.read", "args": {"id": "1"}}, {"tool": "page.read", "args": {"id": "2"}, "open": ["limit"]})
+PAGES: tuple[dict[str, object], ...] = (
+    {"tool": "page.read", "args": {"id": "1"}},
+    {"tool": "page.read", "args": {"id": "2"}, "open": ["limit"]},
+)
 
 
 def test_a_signed_plan_is_a_task_of_just_these_calls(tmp_path: Path) -> None:
@@ -328,6 +334,25 @@ def test_whom_the_project_names_may_sign_plans_for_others(tmp_path: Path) -> Non
     folder = world(tmp_path, toml='\n[plans]\napprovers = ["bob"]\n')
     with Guard.open(folder) as guard, guard.session(plan=plan(*PAGES, signer="user:bob", key=BOB)) as session:
         assert session.check("page.read", {"id": "1"}).allowed
+
+
+def test_a_plan_stops_with_the_person_who_signed_it_for_another(tmp_path: Path) -> None:
+    folder = world(tmp_path, toml='\n[plans]\napprovers = ["bob"]\n')
+    calls: tuple[dict[str, object], ...] = ({"tool": "agent.delegate"}, *PAGES)
+    with Guard.open(folder) as guard:
+        made = plan(*calls, signer="user:bob", key=BOB)
+        with guard.session(plan=made) as session:
+            child = session.delegate("helper", tools=["page.read"])
+            bob = Target(TargetKind.USER, "bob")
+            suspended(guard, bob, by="carol")
+            assert refused(guard, plan=made) == ["plan-not-trusted"]
+            for each in (session, child):
+                with pytest.raises(Denied) as denied:
+                    each.call("page.read", {"id": "1"}, run=Tool().run)
+                assert codes(denied) == ["plan-not-trusted"]
+            resumed(guard, bob, by="dora")
+            for each in (session, child):
+                each.call("page.read", {"id": "1"}, run=Tool().run)
 
 
 # ── users by an identity provider ──────────────────────────────────────────────────────────────────────────────────
@@ -378,7 +403,7 @@ def test_a_user_signs_in_and_steps_up(tmp_path: Path) -> None:
             assert may_put(child)
     kinds = [event.kind for event in events(tmp_path)]
     assert kinds.count(EventKind.SESSION_PROVED) == 1
-    openings = [event.body for event in events(tmp_path) if event.kind is EventKind.SESSION_OPENED]
+    openings: list[Any] = [event.body for event in events(tmp_path) if event.kind is EventKind.SESSION_OPENED]
     assert [body["evidence"]["method"] for body in openings] == ["oidc", "oidc"]
 
 
@@ -391,8 +416,8 @@ unless { principal in Group::"leads" };
 """
     folder = world(tmp_path, rules=rule)
     with opened(folder) as session:
-        state = session._state
-        assert state is not None
+        assert session._state is not None
+        state: SessionState = session._state
         policy = session._engine.core.planes.policy
 
         class Slow:
@@ -406,7 +431,7 @@ unless { principal in Group::"leads" };
                 state.evidenced(Evidence())
                 return subject
 
-        state.evidenced(Evidence(groups=frozenset({"leads"})))
+        state.evidenced(Evidence(groups=("leads",)))
         judge(
             replace(session._engine.core.planes, policy=Slow()),  # type: ignore[arg-type]
             state,

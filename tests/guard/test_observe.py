@@ -276,6 +276,19 @@ def test_observed_is_an_outcome_of_its_own_for_scripts(tmp_path: Path) -> None:
     assert said.observed.told() == "WOULD DENY: Page 9 is closed."
 
 
+def test_what_was_prepared_for_a_session_is_kept_for_the_enforced_rules_too(tmp_path: Path) -> None:
+    extra = '@id("trial") @observe forbid (principal, action == Action::"fact.read", resource);'
+    with opened(world(tmp_path, extra=extra)) as session:
+        engine = session._engine.ports.holding.now().policy.enforced
+        made: list[object] = []
+        for number in range(3):
+            assert session.check("fact.read", {"id": str(number)}).allowed
+            assert session._state is not None
+            assert session._state.standpoint is not None
+            made.append(engine.adopted(session._state.standpoint.subject))
+    assert all(one is made[0] for one in made)
+
+
 def test_proofs_rest_on_what_is_enforced(tmp_path: Path) -> None:
     extra = '@id("trial") @observe forbid (principal, action == Action::"fact.read", resource);'
     with Guard.open(world(tmp_path, extra=extra)) as guard:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -123,9 +124,9 @@ def test_promise_3_a_sub_agent_cannot_do_what_its_delegator_may_not(tmp_path: Pa
         ("nobody", {}, "unknown-agent"),
         ("off-bot", {}, "inactive-agent"),
         ("helper", {"tools": ["fact.read"]}, "tool-not-granted"),
-        ("helper", {"zones": ["elsewhere"]}, "zone-not-granted"),
+        ("helper", {"zones": ["elsewhere"]}, "unknown-zone"),
         ("helper", {"zones": []}, "bad-delegation"),
-        ("helper", {"tools": "page.read"}, "bad-delegation"),
+        ("helper", {"tools": "page.read"}, "bad-scope"),
         ("helper", {"ttl_ms": 0}, "bad-delegation"),
     ],
 )
@@ -200,7 +201,8 @@ def test_promise_3_what_was_given_for_a_time_ends_with_it(tmp_path: Path) -> Non
 
 def test_promise_3_a_session_is_not_entered_twice_as_somebody_else(tmp_path: Path) -> None:
     with Guard.open(make_world(tmp_path)) as guard:
-        for root in ({"user": "alice", "service": "nightly"}, {}):
+        roots: tuple[dict[str, Any], ...] = ({"user": "alice", "service": "nightly"}, {})
+        for root in roots:
             with pytest.raises(Denied) as refused, guard.session(agent=AGENT, task="Work", **root):
                 raise AssertionError("opened")
             assert refused.value.decision.reasons[0].code == "no-root"

@@ -114,12 +114,13 @@ def test_promise_4_an_approval_is_for_one_session_chain_and_task(folder: Path) -
         granted(session)
     tool = Tool()
     with Guard.open(folder) as guard:
-        for other in (
+        others: tuple[dict[str, Any], ...] = (
             {"user": "alice", "agent": AGENT, "task": "Work", "conversation": "c-2"},
             {"user": "bob", "agent": AGENT, "task": "Work", "conversation": "c-1"},
             {"user": "alice", "agent": "helper", "task": "Work", "conversation": "c-1"},
             {"user": "alice", "agent": AGENT, "task": "Other work", "conversation": "c-1"},
-        ):
+        )
+        for other in others:
             with guard.session(**other) as stranger, pytest.raises(ApprovalPending):
                 stranger.call("mail.send", MAIL, run=tool.run)
         with guard.session(user="alice", agent=AGENT, task="Work", conversation="c-1") as session:

@@ -128,6 +128,19 @@ def test_the_next_decision_in_another_process_goes_by_the_new_rules(tmp_path: Pa
     assert [None, 1] in logs.values(), "each process says in its own log since when it goes by them"
 
 
+def test_a_tool_that_a_bundle_brought_can_be_governed_at_once(tmp_path: Path) -> None:
+    folder = project(tmp_path)
+    files = {
+        "tools/desk.toml": f'{FILES["tools/desk.toml"]}\n[tools."fact.count"]\neffects = ["read"]\n',
+        **rules(1, '@id("counting") permit (principal, action == Action::"fact.count", resource);'),
+    }
+    with Guard.open(folder) as guard, Guard.open(folder) as elsewhere:
+        activated(elsewhere, folder, 1, files)
+        counted = guard.tool("fact.count")(lambda: 7)
+        with guard.session(user="alice", agent=AGENT, task="Work"):
+            assert counted() == 7
+
+
 def test_a_permit_that_was_handed_out_before_still_runs(tmp_path: Path) -> None:
     """It was decided, and is on record, under the rules that held; it is good for seconds, and revoked by a kill switch
     no more than by other rules."""
@@ -142,13 +155,25 @@ def test_a_permit_that_was_handed_out_before_still_runs(tmp_path: Path) -> None:
     assert verify_folder(folder / LOGS).state is State.SOUND
 
 
-def test_an_approval_given_under_other_rules_does_not_count(tmp_path: Path) -> None:
+OTHER_SETTINGS = {
+    "domains": FILES["bailiwick.toml"].replace('["acme.example"]', '["acme.example", "acme.test"]'),
+    "hours": FILES["bailiwick.toml"] + '[hours]\ndays = ["monday"]\n',
+}
+"""What rules mean by inside and outside, and by working time."""
+OTHER_RULES = {
+    "rules": rules(1),
+    **{name: {"bailiwick.toml": text} for name, text in OTHER_SETTINGS.items()},
+}
+
+
+@pytest.mark.parametrize("other", OTHER_RULES)
+def test_an_approval_given_under_other_rules_does_not_count(tmp_path: Path, other: str) -> None:
     folder, tool = project(tmp_path), Tool()
     with Guard.open(folder) as guard, guard.session(user="alice", agent=AGENT, task="Work") as session:
         with pytest.raises(ApprovalPending) as pending:
             session.call("mail.send", MAIL, run=tool.run)
         assert approve(session, pending.value.approval_id).code == ""
-        activated(guard, folder, 1, rules(1))
+        activated(guard, folder, 1, OTHER_RULES[other])
         with pytest.raises(ApprovalPending) as again:
             session.call("mail.send", MAIL, run=tool.run)
         assert again.value.approval_id != pending.value.approval_id

@@ -188,6 +188,40 @@ def test_a_narrowing_that_says_nothing_is_refused(change: Callable[[Session], No
         assert may(session, "fact.read")
 
 
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ({"tools": ["page.raed"]}, "page.read"),
+        ({"zones": ["page"]}, "pages"),
+        ({"tools": ["read_page", "nothing"]}, ""),
+    ],
+)
+def test_what_does_not_exist_is_neither_kept_nor_asked_for_nor_handed_on(
+    named: dict[str, list[str]], told: str, tmp_path: Path
+) -> None:
+    with opened(world(tmp_path)) as session:
+        with pytest.raises(UsageError) as refused:
+            session.narrow(**named)
+        assert told in refused.value.hint
+        with pytest.raises(Denied) as denied:
+            session.widen(**named)
+        assert denied.value.decision.reasons[0].code in {"unknown-tool", "unknown-zone"}
+        with pytest.raises(Denied) as denied:
+            session.delegate("helper", **named)
+        assert denied.value.decision.reasons[0].code in {"unknown-tool", "unknown-zone"}
+        assert asked(session) == ()
+        assert may(session, "fact.read")
+
+
+def test_a_scope_may_name_tools_as_frameworks_do(tmp_path: Path) -> None:
+    with opened(world(tmp_path)) as session:
+        session.narrow(tools=["read_page", "agent.delegate"])
+        assert may(session, "page.read")
+        assert code(session, "fact.read") == "tool-not-granted"
+        child = session.delegate("helper", tools=["read_page"])
+        assert may(child, "page.read")
+
+
 def test_a_session_of_a_task_that_left_the_directory_can_do_nothing(tmp_path: Path) -> None:
     folder = unzoned(tmp_path)
     with opened(folder, task="read-pages") as session:

@@ -283,6 +283,7 @@ def test_the_only_administrator_is_told_that_nobody_else_may(tmp_path: Path) -> 
         ("suspend", Target(TargetKind.SESSION, "4:acme|4:test|4:User|5:alice|8:desk-bot|3:c-7"), "carol", "x",
          "unknown-target"),
         ("suspend", Target(TargetKind.SERVICE, "alice"), "carol", "x", "unknown-target"),
+        ("suspend", Target(TargetKind.EVERYTHING, "desk-bot"), "carol", "x", "unknown-target"),
         ("resume", BOT, "carol", "", "not-suspended"),
         ("resume", BOT, "alice", "", "not-an-administrator"),
     ],

@@ -153,6 +153,13 @@ def check_bundle(planes: Planes, bundle: ProjectBundle, now_ms: int) -> tuple[st
     signed = signers(bundle, planes.directory)
     if isinstance(signed, Reason):
         return signed
+    for name in signed:
+        if person_suspended(planes.suspensions, name):
+            return _reason(
+                "bundle-signer",
+                f"{name} signed the bundle, and {name} is suspended.",
+                f"It can be activated once {name} was resumed; or let others build and sign one.",
+            )
     others = [name for name in signed if name != bundle.author]
     for name in others:
         if refused := _may_not(planes, name, now_ms):
@@ -199,7 +206,7 @@ def _may_not(planes: Planes, signer: str, now_ms: int) -> Reason | None:
     """Why the signature of somebody who did not write the bundle does not count."""
     engine = planes.administration
     asked = AdminRequest(subject=engine.person(signer), action=AdminAction.ACTIVATE, resource=_RESOURCE, now_ms=now_ms)
-    if not person_suspended(planes.suspensions, signer) and engine.decide(asked).outcome is Outcome.ALLOW:
+    if engine.decide(asked).outcome is Outcome.ALLOW:
         return None
     return _reason(
         "bundle-signer",

@@ -10,6 +10,7 @@ DESIGN §5 *State and scale*, promise 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 
 from bailiwick.guard.core import Core
@@ -21,11 +22,12 @@ from bailiwick.model.administration import AdminAction
 from bailiwick.model.circumstances import CLAIMED, Evidence
 from bailiwick.model.decision import Outcome, Plane, Reason, Verdict
 from bailiwick.model.event import EventKind
-from bailiwick.model.toml_entries import did_you_mean
+from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import Durability
 from bailiwick.policy.request import AdminRequest
 
-__all__ = ["authorise", "others_who_may", "written"]
+__all__ = ["authorise", "is_own", "others_who_may", "written"]
 
 MAX_TEXT = 500
 
@@ -64,6 +66,13 @@ def authorise(
     event = draft(core.planes, None, EventKind.ADMIN_DECIDED, body, event_id=core.new_id(), now_us=now_us)
     yield Append((event,), Durability.SYNC if refused is None else Durability.BUFFERED)
     return refused
+
+
+def is_own(planes: Planes, person: str, links: Iterable[str]) -> bool:
+    """Whether a chain (its links as texts) acts for this person: for the user, or for a service that they own."""
+    owned = (name for name, entry in planes.directory.services.items() if entry.owner == person)
+    mine = {str(EntityRef(kind=EntityKind.SERVICE, id=name)) for name in owned}
+    return not (mine | {str(EntityRef(kind=EntityKind.USER, id=person))}).isdisjoint(links)
 
 
 def others_who_may(

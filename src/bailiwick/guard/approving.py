@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bailiwick.action.approval_vote import vote
 from bailiwick.action.approvals import Approval
-from bailiwick.guard.administering import authorise
+from bailiwick.guard.administering import authorise, is_own
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, CompareAndSet, Flow, GetApproval, Now
 from bailiwick.guard.record import draft
@@ -22,7 +22,6 @@ from bailiwick.guard.standing import check_asked
 from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import EventKind
-from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import Durability
 
 __all__ = ["Answer", "answer", "may_answer"]
@@ -88,7 +87,7 @@ def may_answer(core: Core, asked: Approval, person: str, *, os_user: str) -> Flo
             person,
             action=AdminAction.APPROVE,
             resource=admin_resource("tools", asked.tool),
-            own=EntityRef(kind=EntityKind.USER, id=person) in asked.chain.links,
+            own=is_own(core.planes, person, (str(link) for link in asked.chain.links)),
             os_user=os_user,
         )
     )

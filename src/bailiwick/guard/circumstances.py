@@ -13,9 +13,9 @@ from bailiwick.model.canonical import canonical
 from bailiwick.model.circumstances import CLAIMED, Circumstances, FactDecl, FactReading, FactScope
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Attribute
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.model.shape import fits
-from bailiwick.model.toml_entries import did_you_mean
 from bailiwick.policy.information import FactQuestion
 
 __all__ = ["check_environment", "facts_of", "joined", "snapshot", "subjects_of"]

@@ -85,7 +85,7 @@ class Core:
         return (yield from self._enter(session, judged, now_us))
 
     def enter_action(self, session: SessionState, action: Action) -> Flow[Entered]:
-        """As `enter`, for a built-in action that is not a tool of the catalog (delegation)."""
+        """As `enter`, for a built-in action that is not a tool of the catalog (delegation, widening)."""
         now_us: int = yield Now()
         yield from self.refresh(session)
         if unusable := check_open(session, now_us):

@@ -22,6 +22,7 @@ from bailiwick.identity.oidc import read_head, verify_user
 from bailiwick.identity.oidc_settings import OidcIssuer
 from bailiwick.identity.plan import plan_id, plan_task
 from bailiwick.identity.proof import verify_proof
+from bailiwick.identity.suspension import person_suspended
 from bailiwick.model.call import Authority
 from bailiwick.model.circumstances import Evidence
 from bailiwick.model.decision import Plane, Reason
@@ -47,12 +48,13 @@ Prover = Callable[[str], str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """What a session rests on: `ids` revoke it, `event` is the record of the delegation. `chain` and `prover` are there
-    where each call has to be proved."""
+    where each call has to be proved. `signer` is the user who signed the plan; empty where none did."""
 
     ids: tuple[str, ...]
     event: str = ""
     chain: VerifiedChain | None = None
     prover: Prover | None = None
+    signer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ def planned(
     )
     if isinstance(task, Reason):
         return task
+    if stopped := _signer_out(planes, task.signer):
+        return stopped
     authority = open_authority(
         planes.directory,
         tenant=settings.tenant,
@@ -207,7 +211,7 @@ def planned(
         return authority
     grant = authority.grant.narrowed(task.grant)
     held = replace(authority, purpose=task.purpose, grant=grant, steps=(grant,))
-    return held, Credential(ids=(task.id,))
+    return held, Credential(ids=(task.id,), signer=task.signer)
 
 
 def delegated(planes: Planes, token: str, prover: Prover, now_ms: int) -> Flow[tuple[Authority, Credential] | Reason]:
@@ -239,6 +243,8 @@ def revoked(planes: Planes, credential: Credential | None) -> Flow[Reason | None
     """Why a session's credential holds no longer; None if it does."""
     if credential is None:
         return None
+    if stopped := _signer_out(planes, credential.signer):
+        return stopped
     settings = planes.settings
     gone: frozenset[str] = yield Revoked(settings.tenant, settings.env, credential.ids)
     if not gone:
@@ -248,6 +254,18 @@ def revoked(planes: Planes, credential: Credential | None) -> Flow[Reason | None
         issuers, _ = yield IssuerKeys()
         return admit(planes.directory, credential.chain, issuers=issuers)
     return _reason("revoked", "What this session rests on was revoked.", "Have the work handed on anew.")
+
+
+def _signer_out(planes: Planes, signer: str) -> Reason | None:
+    """Why what this person signed does not count just now."""
+    entry = planes.directory.users.get(signer)
+    if not signer or (entry is not None and entry.active and not person_suspended(planes.suspensions, signer)):
+        return None
+    return _reason(
+        "plan-not-trusted",
+        f"{signer} signed this plan, and is suspended or no longer active.",
+        "Have somebody else sign one.",
+    )
 
 
 def prove_call(planes: Planes, credential: Credential | None, digest: str, now_ms: int) -> Flow[Reason | None]:

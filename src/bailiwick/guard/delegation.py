@@ -8,7 +8,7 @@ message.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bailiwick.audit.events import delegation_body
 from bailiwick.errors import Where
@@ -16,6 +16,7 @@ from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.credentials import Credential
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, Flow, Now, OpenStored
+from bailiwick.guard.names import known_tools, known_zones
 from bailiwick.guard.opening import load_state
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import decision_draft, draft, outcome_draft
@@ -30,7 +31,7 @@ from bailiwick.model.event import Draft, EventKind
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import DELEGATE_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
 
-__all__ = ["DelegationRequest", "delegate_flow", "delegation_action", "refuse_delegation"]
+__all__ = ["DelegationRequest", "delegate_flow", "delegation_action", "handed_on", "refuse_delegation"]
 
 DELEGATE_SPEC = ToolSpec(
     name=DELEGATE_TOOL,
@@ -60,8 +61,12 @@ class DelegationRequest:
 def delegate_flow(core: Core, session: SessionState, request: DelegationRequest) -> Flow[SessionState | Refusal]:
     """The other agent's session, narrower than this one, or why there is none."""
     now_us: int = yield Now()
+    named = _named(core.planes, request)
+    if isinstance(named, Reason):
+        return (yield from refuse_delegation(core, session, request, named, now_us))
+    request = named
     yield from core.refresh(session)
-    child = _handed_on(core.planes, session, request, now_us)
+    child = handed_on(core.planes, session, request, now_us)
     action = delegation_action(core.planes, session, request)
     if isinstance(child, Reason):
         return (yield from refuse_delegation(core, session, request, child, now_us))
@@ -75,7 +80,7 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     stored: StoredSession = yield OpenStored(child.key, child.chain, child.task, child.purpose, now_us // 1000)
     # Whoever narrowed this session meanwhile may not have seen the other one, which is stored only now.
     yield from core.refresh(session)
-    child = _handed_on(core.planes, session, request, now_us)
+    child = handed_on(core.planes, session, request, now_us)
     if isinstance(child, Reason):
         session.drop(permit)
         yield Append((_outcome(core, session, EventKind.ACTION_EXPIRED, permit, now_us),), Durability.SYNC)
@@ -83,8 +88,8 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     with session.lock:
         inherited = session.ledger.child(request.message, content_id=core.new_id(), event_id=permit.event_id)
     event_id = core.new_id()
-    above = session.credential.ids if session.credential else ()
-    credential = Credential(ids=(*above, event_id), event=event_id)
+    above = session.credential or Credential(ids=())
+    credential = Credential(ids=(*above.ids, event_id), event=event_id, signer=above.signer)
     opened = yield from load_state(core, child, stored, now_us, session.around, inherited, credential=credential)
     yield Append(
         (
@@ -110,7 +115,15 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     return opened
 
 
-def _handed_on(planes: Planes, session: SessionState, request: DelegationRequest, now_us: int) -> Authority | Reason:
+def _named(planes: Planes, request: DelegationRequest) -> DelegationRequest | Reason:
+    tools, zones = known_tools(planes.catalog, request.tools), known_zones(planes.catalog, request.zones)
+    if isinstance(tools, Reason):
+        return tools
+    return zones if isinstance(zones, Reason) else replace(request, tools=tools, zones=zones)
+
+
+def handed_on(planes: Planes, session: SessionState, request: DelegationRequest, now_us: int) -> Authority | Reason:
+    """The other agent's authority, or why identity refuses it. The rules are not asked here."""
     # As in `understand`: a clock that moved back never brings an expired grant to life again.
     latest_ms = max(now_us, session.last_us) // 1000
     refused = check_authority(

@@ -2,6 +2,7 @@
 
 The core (`bailiwick.guard.core`) is a generator: it yields a request and is sent its answer. A request is a value that
 knows which port it is for (`do`); both drivers do nothing else with it, so sync and async cannot differ.
+Requests for tokens, revocations and bundles are defined beside the flows that need them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ __all__ = [
     "Effect",
     "FindApprovals",
     "FindInDoubt",
-    "FindStored",
     "Finish",
     "Flow",
     "GetApproval",
@@ -112,7 +112,7 @@ class OpenStored:
 
 
 @dataclass(frozen=True, slots=True)
-class FindStored:
+class GetSession:
     """→ the session under a key, None if it was never opened."""
 
     key: SessionKey
@@ -299,16 +299,6 @@ class Resolve:
 
     def do(self, ports: Ports) -> bool:
         return ports.in_flight.resolve(self.permit_id, self.resolution)
-
-
-@dataclass(frozen=True, slots=True)
-class GetSession:
-    """→ the session under a key, None if it was never opened."""
-
-    key: SessionKey
-
-    def do(self, ports: Ports) -> StoredSession | None:
-        return ports.sessions.get_session(self.key)
 
 
 @dataclass(frozen=True, slots=True)

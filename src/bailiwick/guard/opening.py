@@ -1,5 +1,5 @@
-"""Opening, restoring and re-keying a session: its authority is checked, its stored labels are back before anything
-runs."""
+"""Opening, restoring and re-keying a session: who it is for is checked, or what a token proves, and its stored labels
+are back before anything runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bailiwick.guard.credentials import (
     signed_in,
 )
 from bailiwick.guard.decide import deny
-from bailiwick.guard.effects import Append, FindStored, Flow, Now, OpenStored, StoreLedger
+from bailiwick.guard.effects import Append, Flow, GetSession, Now, OpenStored, StoreLedger
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import draft, refusal_draft
 from bailiwick.guard.scoping import keep_less
@@ -70,7 +70,7 @@ def open_session(core: Core, request: OpenRequest) -> Flow[SessionState | Refusa
     if stopped := _stopped(core, claim.authority):
         return (yield from _refuse(core, stopped, now_us))
     if isinstance(request.token, DelegationToken):
-        found: StoredSession | None = yield FindStored(claim.authority.key)
+        found: StoredSession | None = yield GetSession(claim.authority.key)
         if found is None or found.chain != claim.authority.chain:
             return (yield from _refuse(core, _UNKNOWN_DELEGATION, now_us))
     stored = yield from _open_stored(claim.authority, now_us)

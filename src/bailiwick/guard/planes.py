@@ -71,10 +71,16 @@ class Planes:
 
     @property
     def rules_digest(self) -> str:
-        """What an approval is bound to: policies, catalog and directory together. Any change asks the person again."""
+        """What an approval is bound to: policies, catalog and directory together, and the settings that say what rules
+        mean (who is outside, when it is working time). Any change asks the person again."""
+        hours = self.policy.world.hours
         return digest(
-            "bailiwick.rules.v1",
-            [self.policy.digest, self.administration.digest, self.catalog.digest, self.directory.digest],
+            "bailiwick.rules.v2",
+            [
+                *(self.policy.digest, self.administration.digest, self.catalog.digest, self.directory.digest),
+                sorted(self.organisation.domains),
+                hours and [str(hours.zone), sorted(hours.days), hours.begin.isoformat(), hours.end.isoformat()],
+            ],
         )
 
     @property

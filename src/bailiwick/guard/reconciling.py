@@ -7,14 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bailiwick.action.ports import Resolution
-from bailiwick.guard.administering import authorise
+from bailiwick.guard.administering import authorise, is_own
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, Flow, Now, Resolve
 from bailiwick.guard.record import draft
 from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import Event, EventKind
-from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import Durability
 
 __all__ = ["Finding", "reconcile"]
@@ -40,7 +39,7 @@ def reconcile(core: Core, found: Finding) -> Flow[str | Reason]:
         found.by,
         action=AdminAction.RECONCILE,
         resource=admin_resource("tools", str(found.decision.body["tool"])),
-        own=str(EntityRef(kind=EntityKind.USER, id=found.by)) in found.decision.actor,
+        own=is_own(core.planes, found.by, found.decision.actor),
         os_user=found.os_user,
     )
     if refused is not None:

@@ -1,8 +1,9 @@
-"""A call rehearsed: decided as `guard.preview` does it, also for agents that were delegated to and sessions that have
-seen something; and decided again under other rules, without going through the planes anew.
+"""A call rehearsed: decided without stores as a new session would decide it, also for agents that were delegated to and
+sessions that have seen something; and decided again under other rules, without going through the planes anew.
 
-Backs policy tests: identity, catalog, parsing and flow do not depend on the rules, so a mutant of the rules is put the
-very request that the rules were put. Pure; nothing is recorded and nobody is asked. DESIGN §2, §4 *tests*.
+Backs policy tests and, by `guard.preview`, explaining. Identity, catalog, parsing and flow do not depend on the rules,
+so a mutant of the rules is put the very request that the rules were put. Pure; nothing is recorded and nobody is asked.
+DESIGN §2, §4 *tests*.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from dataclasses import dataclass, field, replace
 from bailiwick.action.parse import parse_call
 from bailiwick.flow.ledger import ContentOrigin, Ledger, Seen
 from bailiwick.guard.decide import NO_FACTS, Judged, deny, judge, judge_action, rejudge
-from bailiwick.guard.delegation import DelegationRequest, delegation_action
+from bailiwick.guard.delegation import DelegationRequest, delegation_action, handed_on
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, authority_of
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import SessionState, subject_of
-from bailiwick.identity.authority import delegate
 from bailiwick.model.call import Authority, Call
 from bailiwick.model.circumstances import Circumstances, Evidence, FactReading
 from bailiwick.model.decision import Decision, Outcome, Reason
@@ -133,7 +133,7 @@ def rehearse(planes: Planes, what: Rehearsal, now_us: int) -> Rehearsed:
     session = _session(authority, around, ledger, now_us)
     steps: list[Step] = []
     for number, request in enumerate(what.delegations):
-        step, child = _handed_on(planes, session, request, what, now_us)
+        step, child = _delegated(planes, session, request, what, now_us)
         steps.append(step)
         if child is None:
             return Rehearsed(steps=tuple(steps))
@@ -144,28 +144,14 @@ def rehearse(planes: Planes, what: Rehearsal, now_us: int) -> Rehearsed:
 
 
 def _session(authority: Authority, around: Circumstances, ledger: Ledger, now_us: int) -> SessionState:
-    return SessionState(
-        authority=authority,
-        around=around,
-        ledger=ledger,
-        last_us=now_us,
-    )
+    return SessionState(authority=authority, around=around, ledger=ledger, last_us=now_us)
 
 
-def _handed_on(
+def _delegated(
     planes: Planes, session: SessionState, request: DelegationRequest, what: Rehearsal, now_us: int
 ) -> tuple[Step, Authority | None]:
     """The decision on a delegation, and what the other agent may do then; None where identity refuses it."""
-    child = delegate(
-        planes.directory,
-        session.authority,
-        to=request.to,
-        tools=request.tools,
-        zones=request.zones,
-        ttl_ms=request.ttl_ms,
-        now_ms=now_us // 1000,
-        conversation=session.authority.key.conversation,
-    )
+    child = handed_on(planes, session, request, now_us)
     if isinstance(child, Reason):
         return Step(judged=Judged(decision=deny(DELEGATE_TOOL, child)), authority=session.authority), None
     action = delegation_action(planes, session, request)
@@ -188,7 +174,7 @@ def _let_see(planes: Planes, session: SessionState, what: Rehearsal) -> None:
 def _called(planes: Planes, session: SessionState, what: Rehearsal, now_us: int) -> Step:
     request = _handover(what.call)
     if request is not None:
-        return _handed_on(planes, session, request, what, now_us)[0]
+        return _delegated(planes, session, request, what, now_us)[0]
     spec = planes.catalog.find(what.call.tool)
     facts = _read(planes, spec.name, what.facts) if spec else NO_FACTS
     judged = judge(planes, session, what.call, now_us, facts)

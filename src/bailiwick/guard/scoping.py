@@ -13,6 +13,8 @@ from bailiwick.errors import UsageError, Where
 from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, ChangeScope, DelegatedSessions, Flow, LoadChanges, LoadScope, Now
+from bailiwick.guard.names import known_tools, known_zones
+from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import decision_draft, draft, outcome_draft
 from bailiwick.guard.state import Permit, SessionState
 from bailiwick.identity.ports import StoredSession
@@ -55,7 +57,10 @@ class ScopeRequest:
 def narrow_flow(core: Core, session: SessionState, request: ScopeRequest) -> Flow[Reason | None]:
     """Keep less of the task, here and in every session that was delegated from this one. → why that cannot be."""
     now_us: int = yield Now()
-    asked = asked_grant(request.tools, request.zones, request.ttl_ms, now_us // 1000)
+    named = _named(core.planes, request)
+    if isinstance(named, Reason):
+        return named
+    asked = asked_grant(named.tools, named.zones, named.ttl_ms, now_us // 1000)
     if isinstance(asked, Reason):
         return asked
     yield from keep_less(core, session, asked, now_us)
@@ -71,6 +76,13 @@ def narrow_flow(core: Core, session: SessionState, request: ScopeRequest) -> Flo
             done.add(each.id)
 
 
+def _named(planes: Planes, request: ScopeRequest) -> ScopeRequest | Reason:
+    tools, zones = known_tools(planes.catalog, request.tools), known_zones(planes.catalog, request.zones)
+    if isinstance(tools, Reason):
+        return tools
+    return zones if isinstance(zones, Reason) else replace(request, tools=tools, zones=zones)
+
+
 def keep_less(core: Core, session: SessionState, asked: Grant, now_us: int) -> Flow[None]:
     """Keep at most `asked` of this session's own scope."""
     # Recorded first: a crash in between leaves a session that may do more than the log says, never one that may do less
@@ -84,6 +96,10 @@ def widen_flow(core: Core, session: SessionState, request: ScopeRequest) -> Flow
     """Give the task more, if a person has approved exactly that."""
     now_us: int = yield Now()
     yield from core.refresh(session)
+    named = _named(core.planes, request)
+    if isinstance(named, Reason):
+        return (yield from _refuse(core, session, named, now_us))
+    request = named
     asked = asked_grant(request.tools, request.zones, request.ttl_ms, now_us // 1000)
     more = asked if isinstance(asked, Reason) else widened(session.authority, asked)
     if isinstance(asked, Reason) or isinstance(more, Reason):

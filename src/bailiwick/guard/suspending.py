@@ -21,9 +21,9 @@ from bailiwick.identity.ports import StoredSession
 from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.event import EventKind
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import SessionKey
 from bailiwick.model.standing import Suspension, Target, TargetKind
-from bailiwick.model.toml_entries import did_you_mean
 from bailiwick.model.tool import Durability
 
 __all__ = ["Order", "resume", "suspend", "who_could_resume"]
@@ -119,7 +119,7 @@ def _unknown(core: Core, target: Target) -> Flow[Reason | None]:
     names: Collection[str]
     match target.kind:
         case TargetKind.EVERYTHING:
-            return None
+            names = ("",)
         case TargetKind.AGENT:
             names = planes.directory.agents
         case TargetKind.USER:

@@ -1,7 +1,7 @@
 """Why a call would be decided as it is, and the smallest changes that would make it permitted. DESIGN §3 promise 9.
 
 `bailiwick.policy` says which facts decided and which it would rather see; here these become changes of the call, the
-session, the directory or the circumstances, and each is decided by `preview`, on the whole way from identity to policy.
+session, the directory or the circumstances, and each is decided by `judged`, on the whole way from identity to policy.
 Pure: nothing is recorded and nobody is asked.
 """
 

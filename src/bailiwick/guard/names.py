@@ -1,0 +1,53 @@
+"""Names of tools and zones, as a program writes them: aliases become the catalog's names, unknown ones are refused.
+
+A scope that names a tool which does not exist would lock its session out, or ask a person for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bailiwick.model.decision import Plane, Reason
+from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL, Catalog
+
+__all__ = ["known_tools", "known_zones"]
+
+_BUILT_IN = (DELEGATE_TOOL, WIDEN_TOOL)
+
+
+def known_tools(catalog: Catalog, names: Collection[str] | None) -> frozenset[str] | Reason | None:
+    """The catalog's names of these tools; None for None."""
+    if names is None:
+        return None
+    if isinstance(names, str | bytes):
+        return _no_list("tools")
+    found: set[str] = set()
+    for name in names:
+        spec = catalog.find(name)
+        if spec is None and name not in _BUILT_IN:
+            hint = did_you_mean(str(name), (*catalog.tools, *_BUILT_IN))
+            return _reason("unknown-tool", f"There is no tool '{name}'.", f"{hint[:1].upper()}{hint[1:]}")
+        found.add(name if spec is None else spec.name)
+    return frozenset(found)
+
+
+def known_zones(catalog: Catalog, names: Collection[str] | None) -> frozenset[str] | Reason | None:
+    """These zones, all of which the catalog declares; None for None."""
+    if names is None:
+        return None
+    if isinstance(names, str | bytes):
+        return _no_list("zones")
+    for name in names:
+        if name not in catalog.zones:
+            hint = did_you_mean(str(name), catalog.zones)
+            return _reason("unknown-zone", f"There is no zone '{name}'.", f"{hint[:1].upper()}{hint[1:]}")
+    return frozenset(names)
+
+
+def _no_list(what: str) -> Reason:
+    return _reason("bad-scope", f"{what} is one text, not a list.", f"Pass a list: {what}=[...].")
+
+
+def _reason(code: str, message: str, hint: str) -> Reason:
+    return Reason(plane=Plane.IDENTITY, code=code, message=message, hint=hint)
