@@ -21,7 +21,7 @@ from bailiwick.model.call import Action, Call
 from bailiwick.model.event import Draft
 from bailiwick.model.tool import Durability
 from bailiwick.policy import PolicyRequest
-from bailiwick.project.guard import fresh_id, now_us
+from bailiwick.project.clock import fresh_id, now_us
 from bench.desk import Arguments, Desk
 from bench.measure import Case, Figure, timed
 

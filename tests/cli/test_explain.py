@@ -186,3 +186,11 @@ def test_a_chain_of_agents(terminal: Terminal, folders: dict[str, Path]) -> None
     answer = told(terminal, folders["support"], "kb.search", {"query": "refund"}, *who)
     assert (answer["outcome"], answer["links"]) == ("deny", [])
     assert answer["reasons"][0]["plane"] == "identity"
+
+
+def test_a_delegation_is_explained_as_the_call_that_it_is(terminal: Terminal, folders: dict[str, Path]) -> None:
+    for user, outcome, missing in (("alice", "allow", [False, False]), ("carol", "deny", [True, False])):
+        who = ("--user", user, "--agent", "support-bot", "--task", "Look it up")
+        answer = told(terminal, folders["support"], "agent.delegate", {"agent": "researcher"}, *who)
+        assert (answer["outcome"], answer["did_you_mean"]) == (outcome, "")
+        assert [link["missing_permit"] for link in answer["links"]] == missing

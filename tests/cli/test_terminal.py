@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_reader_of_log_and_requests_sees_characters_not_what_they_do(folder: Path) -> None:
     with opened(folder) as session:
         request = asked(session)[0]
-    where = ("--as", "bob", "--dir", str(folder))
+    where: tuple[str, ...] = ("--as", "bob", "--dir", str(folder))
     said = [output("audit", "show", *where), output("approvals", "show", request, *where)]
     where = (*where, "--reveal")
     for event in decisions(folder):

@@ -91,6 +91,7 @@ SINKS: Mapping[str, Sink] = {
             "guard.approving",
             "guard.circumstances",
             "guard.credentials",
+            "guard.names",
             "guard.revoking",
             "identity",
         ),
@@ -271,7 +272,7 @@ class _Reader:
                 return _joined(self._values(left, seen), self._values(right, seen))
             case ast.Subscript(value=ast.Call(func=ast.Attribute(value=of, attr="split")), slice=ast.Constant(value=0)):
                 return [text.split()[0] for text in self._values(of, seen)]
-            case ast.Call(func=ast.Name(id="suggestion" | "did_you_mean")):
+            case ast.Call(func=ast.Name(id="did_you_mean")):
                 return [f"did you mean '{GAP}'? (or the names that there are)"]
             case ast.Call(func=ast.Name(id=name)):
                 return self._returned(name, seen)

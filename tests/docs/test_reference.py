@@ -54,11 +54,7 @@ def test_every_id_belongs_to_one_list() -> None:
     for said in SAID:
         if said.kind is Kind.ERROR:
             continue
-        lists = [
-            part
-            for part, (kind, _, modules) in generate.AREAS.items()
-            if kind is said.kind and said.module.startswith(modules)
-        ]
+        lists = generate.areas_of(said)
         assert len(lists) == 1, f"{said.kind} {said.id} of bailiwick.{said.module} stands in {lists}"
 
 

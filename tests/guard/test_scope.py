@@ -197,7 +197,7 @@ def test_a_narrowing_that_says_nothing_is_refused(change: Callable[[Session], No
     ],
 )
 def test_what_does_not_exist_is_neither_kept_nor_asked_for_nor_handed_on(
-    named: dict[str, list[str]], told: str, tmp_path: Path
+    named: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     with opened(world(tmp_path)) as session:
         with pytest.raises(UsageError) as refused:

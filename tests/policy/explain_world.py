@@ -13,7 +13,7 @@ from typing import Any
 
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.preview import Preview, preview
+from bailiwick.guard.preview import Preview, judged
 from bailiwick.model.call import Call
 from bailiwick.model.circumstances import Evidence, FactReading, Method
 from bailiwick.model.decision import Decision
@@ -160,7 +160,7 @@ def asked_by(folder: Path, case: dict[str, Any]) -> Asking:
 
 def decided(asking: Asking) -> Decision:
     """The decision by a project that is loaded from its folder."""
-    return preview(planes_of(asking.folder), asking.what, asking.now_us)
+    return judged(planes_of(asking.folder), asking.what, asking.now_us).decision
 
 
 @functools.cache

@@ -159,7 +159,7 @@ def test_outside_of_a_pack_a_missing_tool_is_an_error(path: str) -> None:
 
 def test_a_name_that_is_nearly_a_tools_is_suggested() -> None:
     engine = load(PERMIT + '@id("x") forbid (principal, action == Action::"mail.sendd", resource);', path=PATH)
-    assert [each.hint for each in engine.warnings] == ['did you mean "mail.send"?']
+    assert [each.hint for each in engine.warnings] == ["did you mean 'mail.send'?"]
 
 
 def test_a_pack_of_which_nothing_is_left_says_that_there_are_no_rules() -> None:

@@ -20,7 +20,7 @@ from bailiwick.errors import Finding
 from bailiwick.model.decision import Outcome
 from bailiwick.model.label import Label
 from bailiwick.policy import PolicyEngine, PolicyRequest
-from bailiwick.policy.conditions import clash, goals_of
+from bailiwick.policy.goals import clash, goals_of
 from bailiwick.policy.lint_project import rules_of
 from bailiwick.policy.shadow import Hierarchy, scoped, shadowed
 from bailiwick.policy.text import split

@@ -16,11 +16,13 @@ from bailiwick.audit.report import State
 from bailiwick.guard.bundles import Activation
 from bailiwick.model.bundle import ProjectBundle, build
 from bailiwick.model.event import Event, EventKind
+from bailiwick.model.standing import Target, TargetKind
 from bailiwick.project.bundle import build_bundle
 from bailiwick.project.status import bundle_status
 from bailiwick.stores.log_reader import verify_folder
 from bailiwick.stores.sqlite_bundles import SqliteBundles
 from bailiwick.stores.sqlite_state_file import StateFile
+from tests.guard.switches import resumed, suspended
 from tests.project.bundles import activate, bundled, code_of, project, put
 from tests.worlds import AGENT, FILES, LOGS, Tool, events, opened
 
@@ -122,6 +124,18 @@ def test_rules_may_speak_of_ones_own_bundle(folder: Path) -> None:
     made = bundled(folder, 1, author="bob")
     assert done(folder, made, by="bob") == "not-ones-own"
     assert done(folder, made, by="dora") == ""
+
+
+@pytest.mark.parametrize("who", ["alice", "dora"], ids=["its author", "another signer"])
+def test_nobodys_signature_counts_while_they_are_suspended(folder: Path, who: str) -> None:
+    made = bundled(folder, 1, signers=("alice", "dora"))
+    person = Target(TargetKind.USER, who)
+    with Guard.open(folder) as guard:
+        suspended(guard, person)
+        assert code_of(activate(guard, made)) == "bundle-signer"
+        assert held(folder) == 0
+        resumed(guard, person)
+        assert code_of(activate(guard, made)) == ""
 
 
 def test_there_is_no_way_back(folder: Path) -> None:

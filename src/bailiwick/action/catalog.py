@@ -18,10 +18,11 @@ from types import MappingProxyType
 
 from bailiwick.action.catalog_args import read_args, read_resources
 from bailiwick.action.catalog_interfaces import INTERFACE_KEYS, read_interfaces
-from bailiwick.action.catalog_table import Table, suggestion
+from bailiwick.action.catalog_table import Table
 from bailiwick.action.types import STANDARD_TYPES, TypeRegistry
 from bailiwick.errors import Finding, ProjectError, Where
 from bailiwick.model.canonical import digest
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.model.tool import (
     CONSEQUENTIAL,
@@ -222,7 +223,7 @@ class _Loader:
             if level in self.levels:
                 sensitivity = self.levels.index(level)
             else:
-                hint = suggestion(level, self.levels)
+                hint = did_you_mean(level, self.levels)
                 table.note("unknown-level", f"there is no level '{level}'", "sensitivity", hint=hint)
         categories = table.strings("categories") or ()
         table.known(categories, self.categories, "unknown-category", "categories")

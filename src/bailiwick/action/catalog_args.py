@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bailiwick.action.catalog_table import Table, suggestion
+from bailiwick.action.catalog_table import Table
 from bailiwick.action.templates import template_problem, template_segments
 from bailiwick.action.types.base import Option, OptionValue, SemanticType, TypeRegistry
 from bailiwick.action.types.mail import EMAIL_SHAPE
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.shape import String
 from bailiwick.model.tool import ArgSpec, Role
 
@@ -43,7 +44,7 @@ def _read_arg(name: str, table: Table, types: TypeRegistry) -> ArgSpec | None:
         return None
     semantic = types.get(type_name)
     if semantic is None:
-        table.note("unknown-type", f"there is no type '{type_name}'", "type", hint=suggestion(type_name, types))
+        table.note("unknown-type", f"there is no type '{type_name}'", "type", hint=did_you_mean(type_name, types))
         return None
     table.refuse_unknown_keys((*_OWN_KEYS, *semantic.options), f"an argument of type {type_name}")
     role = Role.TARGET if "role" not in table.data else table.choice("role", Role, "unknown-role")
@@ -141,7 +142,7 @@ def _check_placeholder(
     if spec is None:
         if isinstance(declared, dict) and placeholder in declared:
             return  # what is wrong with the argument has been noted already
-        tool.note("bad-resource", f"no argument is called '{placeholder}'", *keys, hint=suggestion(placeholder, args))
+        tool.note("bad-resource", f"no argument is called '{placeholder}'", *keys, hint=did_you_mean(placeholder, args))
     elif spec.optional:
         tool.note(
             "bad-resource",

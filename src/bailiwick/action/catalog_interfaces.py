@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bailiwick.action.catalog_args import can_receive
-from bailiwick.action.catalog_table import Table, suggestion
+from bailiwick.action.catalog_table import Table
 from bailiwick.action.types.base import TypeRegistry
 from bailiwick.action.types.mail import EMAIL_SHAPE, normal_domain
 from bailiwick.action.types.money import MONEY_SHAPE
 from bailiwick.action.types.sql import SQL_SHAPE
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.shape import BOOL, LONG, Record
 from bailiwick.model.tool import INTERFACE_NAMES, ArgSpec, Effect, Role
 
@@ -218,7 +219,7 @@ class _Mapper:
     def _refuse_strangers(self, table: Table, field: str, names: tuple[str, ...]) -> bool:
         strangers = [name for name in names if name not in self.args]
         for name in strangers:
-            table.note("bad-interface", f"no argument is called '{name}'", field, hint=suggestion(name, self.args))
+            table.note("bad-interface", f"no argument is called '{name}'", field, hint=did_you_mean(name, self.args))
         return bool(strangers)
 
     def _is_required(self, name: object, shape: object) -> bool:

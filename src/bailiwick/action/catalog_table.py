@@ -5,26 +5,17 @@ A value that is wrong is noted and answered with None, so that one pass finds ev
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from bailiwick.errors import Finding, Where
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.toml_lines import TomlText
 
-__all__ = ["Table", "suggestion"]
+__all__ = ["Table"]
 
 E = TypeVar("E", bound=StrEnum)
-
-
-def suggestion(word: str, choices: Iterable[str]) -> str:
-    """What to write instead of `word`: the nearest of `choices`, or all of them."""
-    known = sorted(choices)
-    near = difflib.get_close_matches(word, known, n=1)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    return f"choose from: {', '.join(known)}" if known else "there are none to choose from"
 
 
 class Table:
@@ -49,7 +40,7 @@ class Table:
         choices = tuple(known)
         for key in self.data:
             if key not in choices:
-                self.note("unknown-key", f"{what} has no key '{key}'", key, hint=suggestion(key, choices))
+                self.note("unknown-key", f"{what} has no key '{key}'", key, hint=did_you_mean(key, choices))
 
     def table(self, key: str) -> Table | None:
         """The table at `key`; None if there is none or it is something else (which is noted)."""
@@ -113,7 +104,7 @@ class Table:
             return enum(value)
         except ValueError:
             self.note(
-                rule, f"there is no {rule.removeprefix('unknown-')} '{value}'", *keys, hint=suggestion(value, [*enum])
+                rule, f"there is no {rule.removeprefix('unknown-')} '{value}'", *keys, hint=did_you_mean(value, [*enum])
             )
             return None
 
@@ -123,4 +114,4 @@ class Table:
         for index, value in enumerate(values):
             if value not in allowed:
                 what = rule.removeprefix("unknown-")
-                self.note(rule, f"there is no {what} '{value}'", key, index, hint=suggestion(value, allowed))
+                self.note(rule, f"there is no {what} '{value}'", key, index, hint=did_you_mean(value, allowed))

@@ -21,8 +21,8 @@ from bailiwick.guard.administering import authorise
 from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.decision import Reason
 from bailiwick.project import Guard, find_project
-from bailiwick.project.guard import LOG_FOLDER
 from bailiwick.project.load import PROJECT_FILE, load_settings
+from bailiwick.project.status import LOG_FOLDER
 from bailiwick.stores.log_file import list_logs
 from bailiwick.stores.log_reader import LogReader
 

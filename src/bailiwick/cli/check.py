@@ -1,9 +1,12 @@
-"""`bailiwick check`: what is wrong or doubtful in a project folder."""
+"""`bailiwick check`: what is wrong or doubtful in a project folder, its tests and its properties too.
+
+Tests and conditions are read, not run and not proved: that takes `policy test`, and `policy prove` with its solver.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -11,15 +14,21 @@ from typing import IO, Any
 import click
 import orjson
 
-from bailiwick.cli.output import FOLDER, JSON_OPTION, console, finding_json, print_json, shown
+from bailiwick.cli.output import FOLDER, JSON_OPTION, console, counted, finding_json, print_json, shown
 from bailiwick.cli.output import findings as print_findings
 from bailiwick.cli.policy_bundle import deciding_lines
 from bailiwick.cli.sarif import sarif
-from bailiwick.errors import Finding, ProjectError, Severity
-from bailiwick.policy.rulebook import page_of
+from bailiwick.errors import Finding, ProjectError, Severity, Where
+from bailiwick.model.nearest import did_you_mean
+from bailiwick.policy.prove.condition import read_condition
+from bailiwick.policy.prove.properties import SECTION as PROPERTIES
+from bailiwick.policy.prove.witness import Side
+from bailiwick.policy.rulebook import RULEBOOK, why_command
+from bailiwick.project.bundle import TESTS_FOLDER
 from bailiwick.project.lint import lint
 from bailiwick.project.load import Project, find_project, load_project
 from bailiwick.project.stray import stray_files
+from bailiwick.testing import load_tests
 
 __all__ = ["check"]
 
@@ -36,12 +45,17 @@ TIER = "embedded: holds against anything the model does, not against the agent's
     help="Write the findings as SARIF 2.1.0 to this file; - for standard output, and nothing else there.",
 )
 @click.option("--strict", is_flag=True, help="Warnings fail too. Notes never do.")
-def check(folder: Path | None, as_json: bool, sarif_file: IO[bytes] | None, strict: bool) -> None:
-    """Load a project folder and report everything that is wrong or doubtful in it.
+@click.option("--why", "rule", metavar="ID", help="Say what the findings with this id mean, instead: no DIR is read.")
+def check(folder: Path | None, as_json: bool, sarif_file: IO[bytes] | None, strict: bool, rule: str | None) -> None:
+    """Load a project folder and report everything that is wrong or doubtful in it: rules, catalog, directory, settings,
+    the tests in tests/ and the conditions of [[properties]]. Tests are not run here, and nothing is proved.
 
     DIR defaults to the nearest folder upwards that holds bailiwick.toml. Exit code: 0 no errors (with --strict: no
     warnings either), 1 errors, 2 no project.
     """
+    if rule is not None:
+        _print_entry(rule, as_json=as_json)
+        return
     to_stdout = sarif_file is not None and sarif_file.name == "-"
     if to_stdout and as_json:
         raise click.UsageError("--json and --sarif - both want standard output: give --sarif a file.")
@@ -49,7 +63,7 @@ def check(folder: Path | None, as_json: bool, sarif_file: IO[bytes] | None, stri
     project: Project | None = None
     try:
         project = load_project(path)
-        found = lint(project)
+        found = (*_unread(project), *lint(project))
     except ProjectError as error:
         found = (*error.findings, *stray_files(path))
     counts = Counter(finding.severity for finding in found)
@@ -63,6 +77,41 @@ def check(folder: Path | None, as_json: bool, sarif_file: IO[bytes] | None, stri
         _conclude(path, project, counts, failed=failed)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _unread(project: Project) -> Iterator[Finding]:
+    """What cannot be read in tests/*.toml and in the conditions of [[properties]], which no decision needs."""
+    sources: list[tuple[str, str]] = []
+    for path in sorted((project.folder / TESTS_FOLDER).glob("*.toml")):
+        name = f"{TESTS_FOLDER}/{path.name}"
+        try:
+            sources.append((name, path.read_text(encoding="utf-8")))
+        except UnicodeDecodeError:
+            yield Finding(rule="not-utf8", message="this is not UTF-8", where=Where(file=name), hint="save it as UTF-8")
+    try:
+        load_tests(sources, planes=project.planes)
+    except ProjectError as error:
+        yield from error.findings
+    side = Side(engine=project.planes.policy.enforced, directory=project.planes.directory)
+    for each in project.settings.sections[PROPERTIES]:
+        read = read_condition(each, side)
+        if isinstance(read, tuple):
+            yield from read
+
+
+def _print_entry(rule: str, *, as_json: bool) -> None:
+    entry = RULEBOOK.get(rule)
+    if entry is None:
+        hint = did_you_mean(rule, RULEBOOK, "its message and its hint say all that there is")
+        raise click.BadParameter(f"nothing more is written about '{rule}': {hint}", param_hint="--why")
+    if as_json:
+        told = {"title": entry.title, "why": entry.why, "what_to_do": entry.mend}
+        print_json({"id": entry.id, "severity": entry.severity.value, **told})
+        return
+    out = console()
+    out.print(f"[bold]{shown(entry.id)}[/], {entry.severity.value}: {shown(entry.title)}.", soft_wrap=True)
+    out.print(f"  why: {shown(entry.why)}", soft_wrap=True)
+    out.print(f"  what to do: {shown(entry.mend)}", soft_wrap=True)
 
 
 def _summary(project: Project | None) -> dict[str, Any]:
@@ -82,7 +131,7 @@ def _summary(project: Project | None) -> dict[str, Any]:
 
 
 def _json(finding: Finding) -> dict[str, Any]:
-    return {**finding_json(finding), "page": page_of(finding.rule)}
+    return {**finding_json(finding), "why": why_command(finding.rule)}
 
 
 def _print(found: Sequence[Finding]) -> None:
@@ -93,21 +142,21 @@ def _print(found: Sequence[Finding]) -> None:
             out.print()
         for finding in group:
             print_findings([finding])
-            if page := page_of(finding.rule):
-                out.print(f"  why: {page}", soft_wrap=True)
+            if why := why_command(finding.rule):
+                out.print(f"  why: {why}", soft_wrap=True)
 
 
 def _conclude(path: Path, project: Project | None, counts: Counter[Severity], *, failed: bool) -> None:
     out = console()
-    said = ", ".join(f"{counts[severity]} {severity.value}(s)" for severity in Severity if counts[severity])
+    said = ", ".join(counted(counts[severity], severity.value) for severity in Severity if counts[severity])
     if project is None:
         out.print(f"[bold red]{said}[/] in {shown(str(path))}")
         return
     summary = _summary(project)
     word = "[bold red]failed[/]" if failed else "[green]ok[/]"
     out.print(
-        f"{word}: {summary['policies']} policies, {summary['tools']} tools, {summary['users']} users, "
-        f"{summary['agents']} agents; {said or 'nothing found'}"
+        f"{word}: {counted(summary['policies'], 'policy', 'policies')}, {counted(summary['tools'], 'tool')}, "
+        f"{counted(summary['users'], 'user')}, {counted(summary['agents'], 'agent')}; {said or 'nothing found'}"
     )
     out.print(f"rules {summary['policy_digest']}")
     out.print(f"tier  {TIER}")

@@ -40,7 +40,7 @@ __all__ = ["demo", "example_folder"]
 )
 @JSON_OPTION
 def demo(folder: Path | None, auto_approve: bool, model_name: str | None, smtp_port: int, as_json: bool) -> None:
-    """Run the support desk in examples/support through all four planes. Needs no network. Takes about a minute.
+    """Run the support desk in examples/support through all four planes. Needs no network. Takes some seconds.
 
     Exit code: 0 every scene came out as it should, 1 one did not (a real model may do something else).
     """

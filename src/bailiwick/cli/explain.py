@@ -18,9 +18,9 @@ from bailiwick.guard.planes import Planes
 from bailiwick.guard.preview import Preview
 from bailiwick.guard.whatif import Explanation, explain_call
 from bailiwick.model.call import Call
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import EntityRef
-from bailiwick.model.toml_entries import did_you_mean
-from bailiwick.model.tool import Catalog
+from bailiwick.model.tool import DELEGATE_TOOL, Catalog
 from bailiwick.policy.alternatives import Change
 from bailiwick.policy.facts import Condition, LinkFacts, RuleFacts
 from bailiwick.project.load import find_project, load_project
@@ -100,7 +100,8 @@ def explain(
 def _all_facts(planes: Planes, what: Preview) -> None:
     """Nobody is asked here, so whoever asks has to say what the providers would."""
     spec = planes.catalog.find(what.call.tool)
-    missing = sorted(planes.policy.facts_read(spec.name) - what.facts.keys()) if spec else []
+    tool = spec.name if spec else what.call.tool
+    missing = sorted(planes.policy.facts_read(tool) - what.facts.keys())
     if missing:
         raise click.UsageError(
             f"the rules of {what.call.tool} read the fact '{missing[0]}': say what it would be, as in "
@@ -164,7 +165,7 @@ def _joined(changes: tuple[Change, ...]) -> str:
 
 def _meant(tool: str, catalog: Catalog) -> str:
     """What to write instead of a tool that there is none of."""
-    if catalog.find(tool) is not None:
+    if catalog.find(tool) is not None or tool == DELEGATE_TOOL:
         return ""
     return f'there is no tool "{tool}": {did_you_mean(tool, {*catalog.tools, *catalog.aliases})}'
 

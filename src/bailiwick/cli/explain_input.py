@@ -14,7 +14,7 @@ from bailiwick.model.call import Fact
 from bailiwick.model.circumstances import CLAIMED, Evidence, FactDecl, FactReading, Method
 from bailiwick.model.directory import Attribute
 from bailiwick.model.duration import duration_ms
-from bailiwick.model.toml_entries import did_you_mean
+from bailiwick.model.nearest import did_you_mean
 
 __all__ = ["environment_of", "evidence_of", "facts_of"]
 
@@ -39,7 +39,8 @@ def environment_of(given: Sequence[str], declared: Sequence[Attribute]) -> Mappi
     for text in given:
         name, value = _split(text, shapes, "--environment")
         plain = isinstance(shapes[name], shape.String)
-        found[name] = _fact(value if plain else _json(value, "--environment"), shapes[name], f"--environment {name}")
+        option = f"--environment {name}"
+        found[name] = _fact(value if plain else _json(value, shapes[name], option), shapes[name], option)
     return found
 
 
@@ -49,7 +50,9 @@ def facts_of(given: Sequence[str], declared: Sequence[FactDecl], now_ms: int) ->
     found: dict[str, FactReading] = {}
     for text in given:
         name, value = _split(text, shapes, "--fact")
-        found[name] = FactReading(value=_fact(_json(value, "--fact"), shapes[name], f"--fact {name}"), read_ms=now_ms)
+        option = f"--fact {name}"
+        given_value = _fact(_json(value, shapes[name], option), shapes[name], option)
+        found[name] = FactReading(value=given_value, read_ms=now_ms)
     return found
 
 
@@ -64,11 +67,30 @@ def _split(text: str, known: Mapping[str, shape.Shape], option: str) -> tuple[st
     return name, value
 
 
-def _json(text: str, option: str) -> object:
+def _json(text: str, wanted: shape.Shape, option: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise click.BadParameter(f"not JSON: {text}", param_hint=option) from None
+        raise click.BadParameter(f"{_say(wanted)}; {text!r} is not JSON", param_hint=option) from None
+
+
+def _say(wanted: shape.Shape) -> str:
+    """What to write for a value of this shape."""
+    match wanted:
+        case shape.Bool():
+            return "say true or false (it is a bool)"
+        case shape.Long():
+            return "say a whole number such as 3 (it is an int)"
+        case shape.String(values) if values:
+            return f"say one of {', '.join(json.dumps(each) for each in sorted(values))}, in quotes (it is a string)"
+        case shape.String():
+            return 'say a text in quotes such as "some text" (it is a string)'
+        case shape.StringSet():
+            return 'say a list of texts such as ["a", "b"] (it is a set of strings)'
+        case shape.Record(fields):
+            return f"say a JSON object with {', '.join(each.name for each in fields)} (it is a record)"
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _fact(value: object, wanted: shape.Shape, option: str) -> Fact:
@@ -85,6 +107,6 @@ def _fact(value: object, wanted: shape.Shape, option: str) -> Fact:
         case shape.Record(fields) if isinstance(value, dict) and set(value) <= {each.name for each in fields}:
             return {each.name: _fact(value[each.name], each.shape, option) for each in fields if each.name in value}
         case shape.Bool() | shape.Long() | shape.String() | shape.StringSet() | shape.Record():
-            raise click.BadParameter(f"{value!r} is not of the declared type", param_hint=option)
+            raise click.BadParameter(f"{_say(wanted)}; {json.dumps(value)} is not", param_hint=option)
         case _ as unreachable:
             assert_never(unreachable)

@@ -28,6 +28,7 @@ __all__ = [
     "JSON_OPTION",
     "READER_OPTION",
     "console",
+    "counted",
     "decision_json",
     "fail",
     "finding_json",
@@ -87,6 +88,11 @@ def shown_text(text: str) -> str:
 def own_name() -> str:
     """How a person calls this command from here: by its name, or by its path where it is not on the path."""
     return "bailiwick" if shutil.which("bailiwick") or not Path(sys.argv[0]).is_file() else sys.argv[0]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things, in words: `1 tool`, `2 tools`, `0 policies`."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def outcome_style(outcome: Outcome) -> str:

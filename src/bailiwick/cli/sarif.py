@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bailiwick.errors import Finding
-from bailiwick.policy.rulebook import RULEBOOK, page_of
+from bailiwick.policy.rulebook import RULEBOOK, why_command
 
 __all__ = ["sarif"]
 
@@ -53,7 +53,7 @@ def _rule(name: str, findings: Sequence[Finding]) -> dict[str, Any]:
         "id": name,
         "shortDescription": {"text": f"{lint.title}."},
         "fullDescription": {"text": lint.why},
-        "help": {"text": f"{lint.mend} See {page_of(name)} of bailiwick."},
+        "help": {"text": f"{lint.mend} Printed by: {why_command(name)}"},
         "defaultConfiguration": {"level": lint.severity.value},
     }
 

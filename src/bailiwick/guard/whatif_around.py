@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from bailiwick.guard.whatif_people import Situation
 from bailiwick.model.call import Fact
@@ -51,6 +51,7 @@ def _later(situation: Situation, name: str, wanted: object) -> Iterator[Option[S
 
 def _at(situation: Situation, ms: int) -> Option[Situation]:
     after = _time(ms)
+    hours: WorkingHours | None = situation.planes.policy.hours
     return Option(
         change=Change(
             kind=ChangeKind.TIME,
@@ -58,7 +59,7 @@ def _at(situation: Situation, ms: int) -> Option[Situation]:
             before=_time(situation.now_us // 1000),
             after=after,
             by=Maker.USER,
-            text=f"at {after}",
+            text=f"at {after}{_local(ms, hours.zone) if hours else ''}",
         ),
         apply=lambda before: replace(before, now_us=ms * 1000),
     )
@@ -136,3 +137,9 @@ def _shown(value: object) -> str:
 
 def _time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _local(ms: int, zone: tzinfo) -> str:
+    """The same time in the zone of [hours], in which whoever wrote the rules thinks."""
+    there = datetime.fromtimestamp(ms / 1000, zone)
+    return "" if str(zone) == "UTC" else f" ({there.strftime('%a %Y-%m-%d %H:%M')} {zone})"

@@ -9,7 +9,6 @@ session was opened. DESIGN §5 *Identity*.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable
 from itertools import pairwise
 
@@ -17,6 +16,7 @@ from bailiwick.model.call import Authority, Grant
 from bailiwick.model.canonical import encode, parse
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
+from bailiwick.model.nearest import nearest
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
 from bailiwick.model.tool import DELEGATE_TOOL, Effect
 
@@ -262,13 +262,13 @@ def _check_task_name(directory: Directory, task: str) -> Reason | None:
     if task in directory.tasks or any(char.isspace() for char in task.strip()):
         return None
     by_folded = {name.casefold(): name for name in directory.tasks}
-    near = difflib.get_close_matches(task.strip().casefold(), by_folded, n=1, cutoff=0.8)
-    if not near:
+    near = nearest(task.strip().casefold(), by_folded, likeness=0.8)
+    if near is None:
         return None
     return _reason(
         "unknown-task",
         f"There is no task '{task}' in the directory.",
-        f"Did you mean '{by_folded[near[0]]}'? A purpose in your own words has more than one word.",
+        f"Did you mean '{by_folded[near]}'? A purpose in your own words has more than one word.",
     )
 
 
@@ -345,12 +345,12 @@ def _unusable(what: str, text: str, longest: int) -> Reason | None:
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> Reason:
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     kind = what.split()[0]
     return _reason(
         f"unknown-{kind}",
         f"The {what} '{name}' is not in the directory.",
-        f"Did you mean '{near[0]}'?" if near else "Add it to directory.toml, or use one that is there.",
+        f"Did you mean '{near}'?" if near else "Add it to directory.toml, or use one that is there.",
     )
 
 

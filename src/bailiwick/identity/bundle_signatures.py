@@ -12,7 +12,7 @@ from bailiwick.identity.keys import PrivateKey, PublicKey, SignedText, read_sign
 from bailiwick.model.bundle import ProjectBundle
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
-from bailiwick.model.toml_entries import did_you_mean
+from bailiwick.model.nearest import did_you_mean
 
 __all__ = ["claimed_signers", "sign", "signers"]
 
@@ -30,6 +30,12 @@ def sign(bundle: ProjectBundle, *, by: str, key: PrivateKey, directory: Director
             hint=did_you_mean(by, directory.users),
         )
     if str(key.public) not in user.keys:
+        owners = sorted(name for name, each in directory.users.items() if str(key.public) in each.keys)
+        if owners:
+            raise UsageError(
+                f"this is the key of {', '.join(owners)}, not of {by}",
+                hint=f"sign with {by}'s own key, or, if you are {owners[0]}, as {owners[0]}",
+            )
         raise UsageError(
             f"the directory that holds does not know this key as {by}'s",
             hint=f'a bundle that is signed by others has to bring it first: [users.{by}] keys = ["{key.public}"]',

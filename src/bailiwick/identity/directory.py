@@ -44,8 +44,9 @@ from bailiwick.model.directory import (
     TaskEntry,
     UserEntry,
 )
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import EntityKind
-from bailiwick.model.toml_entries import Entry, Problems, did_you_mean
+from bailiwick.model.toml_entries import Entry, Problems
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.model.tool import DELEGATE_TOOL
 

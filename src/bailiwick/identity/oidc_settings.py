@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 from bailiwick.errors import Finding, Where
 from bailiwick.identity.jwks import ALGORITHMS
 from bailiwick.model.directory import Directory
-from bailiwick.model.toml_entries import Entry, Problems, did_you_mean
+from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.toml_entries import Entry, Problems
 
 __all__ = ["OidcIssuer", "allowed_url", "group_findings", "read_oidc"]
 

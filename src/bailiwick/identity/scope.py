@@ -29,9 +29,6 @@ def asked_grant(
     tools: Collection[str] | None, zones: Collection[str] | None, ttl_ms: int | None, now_ms: int
 ) -> Grant | Reason:
     """What somebody asks a scope to be changed by, or why nothing can be asked so."""
-    for what, asked in (("tools", tools), ("zones", zones)):
-        if isinstance(asked, str | bytes):
-            return _reason("bad-scope", f"{what} is one text, not a list.", f"Pass a list: {what}=[...].")
     if tools is None and zones is None and ttl_ms is None:
         return _reason("bad-scope", "Nothing is asked for.", "Name tools, zones or a time.")
     if zones is not None and not zones:

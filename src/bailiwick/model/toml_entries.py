@@ -8,7 +8,6 @@ DESIGN §4 (what a user writes).
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -20,10 +19,11 @@ from bailiwick.errors import Finding
 from bailiwick.model.canonical import MAX_INT
 from bailiwick.model.directory import Attribute, Scalar
 from bailiwick.model.duration import duration_ms
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.shape import BOOL, LONG, STRING, Bool, Long, Shape
 from bailiwick.model.toml_lines import TomlText
 
-__all__ = ["Entry", "Problems", "did_you_mean", "id_problem"]
+__all__ = ["Entry", "Problems"]
 
 _LONGEST_ID = 200
 _LONGEST_TEXT = 1000
@@ -35,18 +35,7 @@ _ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _CEDAR_WORDS = frozenset({"true", "false", "if", "then", "else", "in", "is", "like", "has"})
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """A hint: the nearest known name, or else what there is."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    if otherwise:
-        return otherwise
-    return f"known: {', '.join(names[:12])}{' …' if len(names) > 12 else ''}" if names else "none is declared yet"
-
-
-def id_problem(name: str) -> str | None:
+def _id_problem(name: str) -> str | None:
     """Why `name` cannot be the id of an entity; None if it can. Invisible characters would let two ids look alike."""
     if not name.strip():
         return "is empty"
@@ -88,7 +77,7 @@ class Problems:
             return {}
         entries: dict[str, Mapping[str, Any]] = {}
         for name, entry in table.items():
-            problem = id_problem(name) or next((f"holds '{char}'" for char in refuse if char in name), None)
+            problem = _id_problem(name) or next((f"holds '{char}'" for char in refuse if char in name), None)
             if problem is not None:
                 self.note(
                     "bad-id", f"the id {name!r} in [{section}] {problem}", section, name, hint="choose another id"

@@ -10,21 +10,21 @@ Where the typing does not know, it says nothing: Cedar's strict validation stand
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cedarpy import pst
 
 from bailiwick.errors import Finding
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import EntityKind
-from bailiwick.policy.conditions import Goal, clash, goals_of
+from bailiwick.policy.goals import Goal, clash, goals_of
 from bailiwick.policy.scope import environments, names_tools, template_matches
 from bailiwick.policy.tree import Rule
 from bailiwick.policy.typer import Seen, Typer
 from bailiwick.policy.world import GROUPS, World
 
-__all__ = ["UNKNOWN_ENTITY_RULES", "check_types", "named_in", "suggestion"]
+__all__ = ["UNKNOWN_ENTITY_RULES", "check_types", "named_in"]
 
 _WORDS = {
     EntityKind.USER: "user",
@@ -78,17 +78,6 @@ def _goals(rule: Rule) -> Iterator[Goal]:
     yield from goals_of(rule.tree.clauses)
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """A hint that names what `name` may have meant."""
-    words = sorted(word for word in known if word)
-    close = difflib.get_close_matches(name, words, n=1)
-    if close:
-        return f'did you mean "{close[0]}"?'
-    if not words:
-        return "none is declared"
-    return "known: " + ", ".join(words[:8]) + (" …" if len(words) > 8 else "")
-
-
 def named_in(rule: Rule) -> Iterator[pst.EntityUid]:
     """Every entity that the scope and the conditions of `rule` name."""
     for constraint in (rule.tree.principal, rule.tree.action, rule.tree.resource):
@@ -122,7 +111,7 @@ def _unknown_types(rule: Rule) -> Iterator[Finding]:
     for name in dict.fromkeys(_types(rule)):
         if name not in known:
             message = f'{rule.name()} names the type "{name}", which does not exist'
-            yield rule.finding("unknown-type", message, name, hint=suggestion(name, known))
+            yield rule.finding("unknown-type", message, name, hint=did_you_mean(name, known))
 
 
 def _entities(rule: Rule, world: World) -> Iterator[Finding]:
@@ -145,7 +134,7 @@ def _entities(rule: Rule, world: World) -> Iterator[Finding]:
             word = _WORDS[kind]
             what = "tool or effect group" if kind is EntityKind.ACTION else word
             message = f'{rule.name()} names the {what} "{uid.id}", which does not exist'
-            hint = suggestion(uid.id, known)
+            hint = did_you_mean(uid.id, known)
             if kind is EntityKind.RESOURCE and uid.id in known:
                 hint = "this is the template of many: name one of them as it is encoded, or a zone"
             yield rule.finding(f"unknown-{word}", message, uid.id, hint=hint)
@@ -189,7 +178,7 @@ class _Judge:
                 "unknown-attribute",
                 f"`has {name}` is never true: {subject} has no such attribute here",
                 name,
-                hint=suggestion(name, (known for known in self._attributes(subject) if known != name)),
+                hint=did_you_mean(name, (known for known in self._attributes(subject) if known != name)),
             )
         elif states == {"required"}:
             yield self.rule.finding(
@@ -213,7 +202,7 @@ class _Judge:
             message = f"{subject} is compared with {name}; levels go from 0 to {highest}"
             return self.rule.finding("unknown-level", message, name, hint=f"levels: {listed}")
         message = f'{subject} can never be or hold "{name}": there is no such {kind}'
-        return self.rule.finding(f"unknown-{kind}", message, name, hint=suggestion(name, known))
+        return self.rule.finding(f"unknown-{kind}", message, name, hint=did_you_mean(name, known))
 
     def _attributes(self, subject: str) -> Iterator[str]:
         for env in environments(self.rule, self.world):

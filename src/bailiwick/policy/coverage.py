@@ -19,7 +19,7 @@ from bailiwick.errors import Where
 from bailiwick.model.decision import Verdict
 from bailiwick.policy.bundle import Bundle, PolicyEffect, PolicyInfo
 from bailiwick.policy.engine import PolicyEngine
-from bailiwick.policy.operands import Condition, Places, conditions_of
+from bailiwick.policy.operands import Operand, Places, operands_of
 
 __all__ = ["Probes", "Seen", "probes_of"]
 
@@ -42,7 +42,7 @@ class Probes:
     their place in `conditions`."""
 
     engine: PolicyEngine
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Operand, ...]
 
     def seen(self, verdicts: Iterable[Verdict]) -> Seen:
         """What the verdicts of `engine` show."""
@@ -63,11 +63,11 @@ def probes_of(engine: PolicyEngine) -> Probes:
     """The probes of the rules of `engine`."""
     made: dict[str, pst.Template] = {}
     places: dict[str, Where] = {}
-    conditions: list[Condition] = []
+    conditions: list[Operand] = []
     trees = engine.bundle.policy_set.to_pst().static_policies
     for name, info in engine.policies.items():
         tree = trees[name]
-        mine = list(conditions_of(name, tree, Places(info.where, info.text)))
+        mine = list(operands_of(name, tree, Places(info.where, info.text)))
         _add(made, f"scope:{name}", tree, ())
         for number, condition in enumerate(mine, len(conditions)):
             _add(made, f"true:{number}", tree, (*condition.reached, pst.When(expr=condition.expr)))

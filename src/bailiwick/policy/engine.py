@@ -29,7 +29,7 @@ from bailiwick.policy import reasons
 from bailiwick.policy.administration import build_admin_world
 from bailiwick.policy.build import build_world
 from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource, Vocabulary
-from bailiwick.policy.entities import EntityJson, Subject, Uid, agent_entities, build_person, build_subject, uid
+from bailiwick.policy.entities import EntityJson, Subject, Uid, adopt, agent_entities, build_person, build_subject, uid
 from bailiwick.policy.facts import Probe, as_permits, attributes_of, plain_context
 from bailiwick.policy.loader import load_bundle
 from bailiwick.policy.observed import observed, without
@@ -181,7 +181,7 @@ class PolicyEngine:
 
     def adopted(self, subject: Subject) -> Subject:
         """The subject of an engine over the same directory, as one of this engine's."""
-        return replace(subject, engine=self._token, seats={})
+        return subject.adopted.get(self._token) or adopt(subject, self._token)
 
     def _verdict(
         self,

@@ -8,7 +8,7 @@ INVARIANT: handles are parsed with a schema that holds the action and its groups
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import cedarpy
@@ -24,6 +24,7 @@ __all__ = [
     "Seat",
     "Subject",
     "Uid",
+    "adopt",
     "agent_entities",
     "build_person",
     "build_subject",
@@ -61,11 +62,19 @@ class Subject:
     principals: tuple[Uid, ...]
     context: Mapping[str, object]
     seats: dict[str, Seat] = field(default_factory=dict)
+    adopted: dict[object, Subject] = field(default_factory=dict)
+    """The same as a subject of other engines over the same directory."""
 
 
 def uid(ref: EntityRef) -> Uid:
     """`ref` as Cedar takes it."""
     return {"type": ref.kind.value, "id": ref.id}
+
+
+def adopt(subject: Subject, engine: object) -> Subject:
+    """The same as a subject of another engine over the same directory. Kept with it, since its seats cost."""
+    mine = subject.adopted[engine] = replace(subject, engine=engine, seats={}, adopted={})
+    return mine
 
 
 def build_subject(

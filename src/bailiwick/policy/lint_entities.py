@@ -10,7 +10,7 @@ from bailiwick.errors import Finding, Where
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.policy.bundle import Bundle, PolicyEffect
 from bailiwick.policy.check import named_in
-from bailiwick.policy.conditions import goals_of
+from bailiwick.policy.goals import goals_of
 from bailiwick.policy.reach import People
 from bailiwick.policy.rulebook import severity_of
 from bailiwick.policy.shadow import Hierarchy, Scoped

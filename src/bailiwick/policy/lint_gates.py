@@ -13,7 +13,7 @@ from cedarpy import pst
 from bailiwick.errors import Finding
 from bailiwick.model.decision import Gate, GateKind
 from bailiwick.model.principal import EntityKind, EntityRef
-from bailiwick.policy.conditions import goals_of
+from bailiwick.policy.goals import goals_of
 from bailiwick.policy.shadow import Scoped
 from bailiwick.policy.whole import Whole
 

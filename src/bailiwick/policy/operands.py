@@ -17,14 +17,14 @@ from bailiwick.errors import Where
 from bailiwick.policy.text import Piece, Token, split, tokens
 from bailiwick.policy.write import cedar_text
 
-__all__ = ["Condition", "Places", "clause_text", "conditions_of"]
+__all__ = ["Operand", "Places", "clause_text", "operands_of"]
 
 _BRACKETS = frozenset("()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """A clause (`whole`) or an operand within one. `reached` are the clauses under which Cedar evaluates `expr`."""
+class Operand:
+    """A clause (`whole`), or an operand within one. `reached` are the clauses under which Cedar evaluates `expr`."""
 
     rule: str
     expr: pst.Expr
@@ -79,13 +79,13 @@ def clause_text(clause: pst.Clause) -> str:
     return f"{word} {{ {cedar_text(clause.expr)} }}"
 
 
-def conditions_of(rule: str, tree: pst.Template, places: Places) -> Iterator[Condition]:
+def operands_of(rule: str, tree: pst.Template, places: Places) -> Iterator[Operand]:
     """Every condition of a rule, in the order in which Cedar evaluates them. Literals are none."""
     before: tuple[pst.Clause, ...] = ()
     for number, clause in enumerate(tree.clauses):
         parts = list(_operands(clause.expr, before))
         if [expr for expr, _ in parts] not in ([], [clause.expr]):
-            yield Condition(
+            yield Operand(
                 rule=rule,
                 expr=clause.expr,
                 reached=before,
@@ -95,7 +95,7 @@ def conditions_of(rule: str, tree: pst.Template, places: Places) -> Iterator[Con
             )
         for expr, reached in parts:
             text = cedar_text(expr)
-            yield Condition(
+            yield Operand(
                 rule=rule, expr=expr, reached=reached, whole=False, text=text, where=places.part(number, text)
             )
         before = (*before, clause)

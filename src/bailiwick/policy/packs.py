@@ -20,8 +20,8 @@ import orjson
 from cedarpy import pst
 
 from bailiwick.errors import Finding
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import EntityKind
-from bailiwick.policy.check import suggestion
 from bailiwick.policy.lint import check_form
 from bailiwick.policy.scope import template_matches
 from bailiwick.policy.tree import Rule
@@ -141,6 +141,6 @@ def _listed(names: list[str]) -> str:
 def _hint(missing: list[str], world: World) -> str:
     """What may have been meant, if a tool has nearly the same name; tools of packs are often just not there."""
     tools = [name for name in world.actions if _is_tool(name)]
-    near = (suggestion(name, tools) for name in missing)
+    near = (did_you_mean(name, tools) for name in missing)
     close = next((hint for hint in near if hint.startswith("did you mean")), "")
     return close or "nothing to do, unless the tool is there under another name: then copy the rule and name it"

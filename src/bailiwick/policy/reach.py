@@ -13,7 +13,7 @@ from cedarpy import pst
 from bailiwick.model.decision import Gate
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import EntityKind, EntityRef
-from bailiwick.policy.conditions import Goal
+from bailiwick.policy.goals import Goal
 from bailiwick.policy.shadow import Constraint, Hierarchy
 from bailiwick.policy.tree import literals
 

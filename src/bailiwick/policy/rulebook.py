@@ -17,7 +17,7 @@ from bailiwick.policy.rulebook_names import NAMES
 from bailiwick.policy.rulebook_project import PROJECT
 from bailiwick.policy.rulebook_rules import RULES
 
-__all__ = ["RULEBOOK", "Lint", "page_of", "severity_of"]
+__all__ = ["RULEBOOK", "Lint", "severity_of", "why_command"]
 
 RULEBOOK: Mapping[str, Lint] = MappingProxyType({lint.id: lint for lint in (*RULES, *NAMES, *GATES, *PROJECT)})
 """By id."""
@@ -28,6 +28,6 @@ def severity_of(rule: str) -> Severity:
     return RULEBOOK[rule].severity
 
 
-def page_of(rule: str) -> str:
-    """The page of docs on this id, from the root of the documentation's repository; "" if it has none."""
-    return f"docs/lint/{rule}.md" if rule in RULEBOOK else ""
+def why_command(rule: str) -> str:
+    """The command that prints the entry of this id wherever bailiwick is installed; "" if there is no entry."""
+    return f"bailiwick check --why {rule}" if rule in RULEBOOK else ""

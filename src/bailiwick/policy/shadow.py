@@ -25,7 +25,7 @@ from bailiwick.errors import Finding
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import EntityKind
 from bailiwick.policy.bundle import PolicyEffect
-from bailiwick.policy.conditions import goals_of
+from bailiwick.policy.goals import goals_of
 from bailiwick.policy.observed import ANNOTATION
 from bailiwick.policy.scope import entity_fits, resource_fits
 from bailiwick.policy.tree import Rule

@@ -1,8 +1,8 @@
 """What rules can see: every entity, action and attribute that exists in this project, typed.
 
-`build` makes it from the tool catalog, the directory and the vocabulary. `schema` renders it for Cedar, `check` reads it
-to find rules that Cedar accepts and that can never fire. Both read the same value, so they cannot disagree. DESIGN §4,
-§5.
+`build` makes it from the tool catalog, the directory and the vocabulary. `schema` renders it for Cedar, `check` reads
+it to find rules that Cedar accepts and that can never fire. Both read the same value, so they cannot disagree. DESIGN
+§4, §5.
 """
 
 from __future__ import annotations

@@ -11,10 +11,8 @@ the agent's own code (DESIGN §3).
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,18 +20,15 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from bailiwick.action.ports import InDoubt
-from bailiwick.audit.events import new_id
 from bailiwick.audit.log import EventLog
-from bailiwick.errors import BailiwickError, Denied, StoreError, UsageError
+from bailiwick.errors import BailiwickError, StoreError, UsageError
 from bailiwick.guard.activating import ActivationOrder, activate, what_holds
 from bailiwick.guard.bundles import Activation
 from bailiwick.guard.core import Core
-from bailiwick.guard.credentials import DelegationToken, PlanToken, Prover, UserToken
-from bailiwick.guard.current import current_session, running_permit
-from bailiwick.guard.decide import deny
+from bailiwick.guard.credentials import DelegationToken, Prover
 from bailiwick.guard.engine import Engine
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.planes import Planes
@@ -41,21 +36,22 @@ from bailiwick.guard.ports import Ports
 from bailiwick.guard.record import draft
 from bailiwick.guard.session import Session
 from bailiwick.identity.keys import PrivateKey
-from bailiwick.identity.proof import prove
 from bailiwick.model.bundle import ProjectBundle
 from bailiwick.model.circumstances import FactDecl
-from bailiwick.model.decision import Plane, Reason
+from bailiwick.model.decision import Reason
 from bailiwick.model.event import EventKind
-from bailiwick.model.toml_entries import did_you_mean
-from bailiwick.model.tool import Durability, ToolSpec
-from bailiwick.project.binding import bind, plain_signature
+from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.tool import Durability
 from bailiwick.project.bundle import load_bundle
+from bailiwick.project.clock import fresh_id, now_us
 from bailiwick.project.facts import Provider, Providers
 from bailiwick.project.holding import ProjectHolding, warn_of_observing
 from bailiwick.project.keys import ProjectKeys
 from bailiwick.project.load import Project, find_project, load_project, load_settings
 from bailiwick.project.recovery import Recovery
-from bailiwick.project.status import STATE_FILE, activated
+from bailiwick.project.status import LOG_FOLDER, STATE_FILE, activated
+from bailiwick.project.tokens import check_named, token_shown
+from bailiwick.project.tools import governed, session_for
 from bailiwick.stores.log_file import is_held, log_path
 from bailiwick.stores.sqlite_bundles import SqliteBundles
 from bailiwick.stores.sqlite_log import SqliteLog
@@ -69,20 +65,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard"]
 
-LOG_FOLDER = "log"
-
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def now_us() -> int:
-    """Wall clock, microseconds since the epoch."""
-    return time.time_ns() // 1000
-
-
-def fresh_id() -> str:
-    """A new time-ordered id (UUIDv7)."""
-    return new_id(now_us(), secrets.token_bytes(10))
 
 
 class Guard:
@@ -229,14 +213,8 @@ class Guard:
         through which agent and on what; so does a `delegation` that another process made
         (`Session.delegate_token`), with the agent's private `key`, or a function that makes the proof for each call.
         Raises UsageError if these do not go together."""
-        token = _token(user_token=user_token, plan=plan, delegation=delegation, key=key)
-        named = (agent, task, user or "", service or "")
-        if isinstance(token, PlanToken | DelegationToken) and any(named):
-            raise UsageError("the token says for whom the session is", hint="leave out user, service, agent and task")
-        if isinstance(token, UserToken) and (user or service):
-            raise UsageError("the user token says who the user is", hint="leave out user and service")
-        if not isinstance(token, PlanToken | DelegationToken) and not (agent and task):
-            raise UsageError("a session has an agent and a task", hint="name both")
+        token = token_shown(user_token=user_token, plan=plan, delegation=delegation, key=key)
+        check_named(token, user=user, service=service, agent=agent, task=task)
         request = OpenRequest(
             user=user,
             service=service,
@@ -255,33 +233,11 @@ class Guard:
         Positional arguments, defaults and keyword arguments reach policy as one bound signature. A call outside a
         session is refused. Raises UsageError at once if the catalog has no such tool, or the function takes *args or
         **kwargs."""
-        spec = self.project.planes.catalog.find(name)
+        spec = self._holding.configuration().catalog.find(name)
         if spec is None:
             raise UsageError(f"the catalog has no tool {name!r}", hint="declare it in tools/*.toml")
 
-        def decorate(function: Callable[P, R]) -> Callable[P, R]:
-            signature = plain_signature(function)
-            if inspect.iscoroutinefunction(function):
-
-                @functools.wraps(function)
-                async def governed_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-                    bound = bind(signature, args, kwargs)
-                    if self._already_decided(spec, bound):
-                        return await function(*args, **kwargs)
-                    return await self._session_for(spec.name).acall(spec.name, bound, function)
-
-                return cast("Callable[P, R]", governed_async)
-
-            @functools.wraps(function)
-            def governed(*args: P.args, **kwargs: P.kwargs) -> R:
-                bound = bind(signature, args, kwargs)
-                if self._already_decided(spec, bound):
-                    return function(*args, **kwargs)
-                return self._session_for(spec.name).call(spec.name, bound, function)
-
-            return governed
-
-        return decorate
+        return governed(self._engine, spec.name)
 
     def langchain(self, *, instructions: str | tuple[str, ...] = ()) -> GuardMiddleware:
         """The middleware for LangChain's `create_agent`; list it last. `instructions` is the system prompt that you
@@ -289,7 +245,7 @@ class Guard:
         from bailiwick.adapters.langchain import GuardMiddleware  # an optional dependency
 
         return GuardMiddleware(
-            session=self._session_for,
+            session=functools.partial(session_for, self._engine),
             instructions=(instructions,) if isinstance(instructions, str) else instructions,
         )
 
@@ -334,26 +290,6 @@ class Guard:
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _session_for(self, what: str) -> Session:
-        session = current_session()
-        if session is not None and session.belongs_to(self._engine):
-            return session
-        decision = deny(
-            what,
-            Reason(
-                plane=Plane.IDENTITY,
-                code="no-session",
-                message=f"{what} was called outside of a session, so nobody answers for it.",
-                hint="Call it inside `with guard.session(user=..., agent=..., task=...):`.",
-            ),
-        )
-        refusal = self._engine.record_refusal(decision)
-        raise Denied(decision.sentence(), decision=decision, event_id=refusal.event_id, hint=decision.reasons[0].hint)
-
-    def _already_decided(self, spec: ToolSpec, bound: dict[str, object]) -> bool:
-        permit = running_permit()
-        return permit is not None and permit.covers(spec.name, bound)
-
     def _record(self, planes: Planes) -> None:
         """Which rules hold in this process from here on."""
         event = draft(
@@ -370,29 +306,6 @@ def _make_folder(state: Path) -> None:
             f"there can be no folder {state}: {error.strerror}",
             hint="name another one as `path` in [stores] of bailiwick.toml, or make room for this one",
         ) from error
-
-
-def _token(
-    *, user_token: str | None, plan: str | None, delegation: str | None, key: PrivateKey | Prover | None
-) -> UserToken | PlanToken | DelegationToken | None:
-    if sum(each is not None for each in (user_token, plan, delegation)) > 1:
-        raise UsageError("a session is opened with one token", hint="give user_token, plan or delegation, one of them")
-    if (key is None) is not (delegation is None):
-        raise UsageError("a delegation goes with the agent's key", hint="give delegation and key, both")
-    if user_token is not None:
-        return UserToken(user_token)
-    if plan is not None:
-        return PlanToken(plan)
-    if delegation is None or key is None:
-        return None
-    return DelegationToken(delegation, _prover(delegation, key) if isinstance(key, PrivateKey) else key)
-
-
-def _prover(token: str, key: PrivateKey) -> Prover:
-    def made(digest: str) -> str:
-        return prove(token, key=key, digest=digest, nonce=secrets.token_urlsafe(16), now_ms=now_us() // 1000)
-
-    return made
 
 
 def _known_facts(given: Mapping[str, Provider], declared: Sequence[FactDecl]) -> Mapping[str, Provider]:

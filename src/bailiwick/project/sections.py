@@ -12,8 +12,9 @@ from typing import Any
 from bailiwick.identity.oidc_settings import read_oidc
 from bailiwick.model.circumstances import FactDecl, FactScope
 from bailiwick.model.directory import Attribute
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.shape import BOOL, LONG, STRING, STRING_SET, Shape
-from bailiwick.model.toml_entries import Entry, Problems, did_you_mean
+from bailiwick.model.toml_entries import Entry, Problems
 from bailiwick.policy.prove.properties import parse_properties
 
 __all__ = ["SECTIONS", "Section"]

@@ -6,7 +6,6 @@ probably meant.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from bailiwick.errors import Finding, ProjectError, Where
 from bailiwick.guard.planes import BundleRules, PolicyMode, Settings
 from bailiwick.model.circumstances import WorkingHours
 from bailiwick.model.duration import duration_ms
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.toml_entries import Problems
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.policy import Vocabulary
@@ -320,6 +320,5 @@ def _flat(data: Mapping[str, object]) -> dict[str, object]:
 
 def _unknown(key: str, where: Where) -> Finding:
     names = [*(setting.key for setting in SETTINGS), *(section.key for section in SECTIONS)]
-    near = difflib.get_close_matches(key, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"settings are: {', '.join(names)}"
+    hint = did_you_mean(key, names, f"settings are: {', '.join(names)}")
     return Finding(rule="unknown-setting", message=f"there is no setting {key!r}", where=where, hint=hint)

@@ -16,9 +16,11 @@ from bailiwick.stores.sqlite_bundles import SqliteBundles
 from bailiwick.stores.sqlite_standing import SqliteStanding
 from bailiwick.stores.sqlite_state_file import StateFile
 
-__all__ = ["STATE_FILE", "BundleStatus", "activated", "bundle_status", "last_sequence"]
+__all__ = ["LOG_FOLDER", "STATE_FILE", "BundleStatus", "activated", "bundle_status", "last_sequence"]
 
+LOG_FOLDER = "log"
 STATE_FILE = "state.db"
+"""Where the state folder holds the logs of all processes, and everything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from typing import TypeVar
 from bailiwick.errors import Finding, ProjectError, Where
 from bailiwick.guard.planes import Planes
 from bailiwick.model.decision import Outcome
-from bailiwick.model.toml_entries import Entry, Problems, did_you_mean
+from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.toml_entries import Entry, Problems
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.testing.expected import PLAIN, Asked, Case, Context, Expected, NamedCall, Principal, TestFile
 from bailiwick.testing.read import Reader, clock_of

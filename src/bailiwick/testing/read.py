@@ -18,7 +18,8 @@ from bailiwick.model.call import Call, Fact
 from bailiwick.model.circumstances import CLAIMED, Evidence, FactDecl, Method
 from bailiwick.model.decision import Reason
 from bailiwick.model.directory import Attribute
-from bailiwick.model.toml_entries import Entry, Problems, did_you_mean
+from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.toml_entries import Entry, Problems
 from bailiwick.model.tool import DELEGATE_TOOL
 from bailiwick.testing.expected import Context, NamedCall, Principal
 

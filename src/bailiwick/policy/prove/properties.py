@@ -19,7 +19,8 @@ from enum import StrEnum
 from typing import Any
 
 from bailiwick.errors import Where
-from bailiwick.model.toml_entries import Problems, did_you_mean
+from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.toml_entries import Problems
 
 __all__ = ["SECTION", "Property", "Reach", "parse_properties"]
 

@@ -1,0 +1,78 @@
+"""Functions as governed tools: the decorator behind `Guard.tool`, and the session that a call is made in.
+
+INVARIANT: a decorated function runs only under a permit: of the session that the thread or task is in, or of a call
+that is under way and covers exactly these arguments. DESIGN §2.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+from bailiwick.errors import Denied
+from bailiwick.guard.current import current_session, running_permit
+from bailiwick.guard.decide import deny
+from bailiwick.guard.engine import Engine
+from bailiwick.guard.session import Session
+from bailiwick.model.decision import Plane, Reason
+from bailiwick.project.binding import bind, plain_signature
+
+__all__ = ["governed", "session_for"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def governed(engine: Engine, tool: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator: every call of the function is a call of `tool`, which the catalog knows by that name.
+
+    Raises UsageError where the function takes *args or **kwargs."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = plain_signature(function)
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def called_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+                bound = bind(signature, args, kwargs)
+                if _already_decided(tool, bound):
+                    return await function(*args, **kwargs)
+                return await session_for(engine, tool).acall(tool, bound, function)
+
+            return cast("Callable[P, R]", called_async)
+
+        @functools.wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            bound = bind(signature, args, kwargs)
+            if _already_decided(tool, bound):
+                return function(*args, **kwargs)
+            return session_for(engine, tool).call(tool, bound, function)
+
+        return called
+
+    return decorate
+
+
+def session_for(engine: Engine, what: str) -> Session:
+    """The session of this engine that the thread or task is in. Raises Denied, and records it, where there is none."""
+    session = current_session()
+    if session is not None and session.belongs_to(engine):
+        return session
+    decision = deny(
+        what,
+        Reason(
+            plane=Plane.IDENTITY,
+            code="no-session",
+            message=f"{what} was called outside of a session, so nobody answers for it.",
+            hint="Call it inside `with guard.session(user=..., agent=..., task=...):`.",
+        ),
+    )
+    refusal = engine.record_refusal(decision)
+    raise Denied(decision.sentence(), decision=decision, event_id=refusal.event_id, hint=decision.reasons[0].hint)
+
+
+def _already_decided(tool: str, bound: dict[str, object]) -> bool:
+    permit = running_permit()
+    return permit is not None and permit.covers(tool, bound)
