@@ -86,8 +86,8 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
     ),
     "problems": (Kind.PROBLEM, "`bailiwick audit verify`", ("audit.", "stores.")),
 }
-"""Part of docs/errors.md → what it lists, and the modules (prefixes) that it is from. An id belongs to the part with the
-longest prefix of its module; to one alone."""
+"""Part of docs/errors.md → what it lists, and the modules (prefixes) that it is from. An id belongs to one part: the one
+with the longest prefix of its module."""
 
 
 def areas_of(said: Said) -> list[str]:

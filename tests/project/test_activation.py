@@ -126,6 +126,18 @@ def test_rules_may_speak_of_ones_own_bundle(folder: Path) -> None:
     assert done(folder, made, by="dora") == ""
 
 
+def test_what_is_suspended_does_not_come_back_under_another_name(folder: Path) -> None:
+    renamed = FILES["tools/desk.toml"].replace('[tools."put.nobody"]', '[tools."put.anybody"]')
+    rules = FILES["policies/desk.cedar"].replace("put.nobody", "put.anybody")
+    made = bundled(folder, 1, files={"tools/desk.toml": renamed, "policies/desk.cedar": rules})
+    tool = Target(TargetKind.TOOL, "put.nobody")
+    with Guard.open(folder) as guard:
+        suspended(guard, tool)
+        assert code_of(activate(guard, made)) == "bundle-loses-suspended"
+        resumed(guard, tool)
+        assert code_of(activate(guard, made)) == ""
+
+
 @pytest.mark.parametrize("who", ["alice", "dora"], ids=["its author", "another signer"])
 def test_nobodys_signature_counts_while_they_are_suspended(folder: Path, who: str) -> None:
     made = bundled(folder, 1, signers=("alice", "dora"))

@@ -37,6 +37,7 @@ from bailiwick.cli.output import (
     JSON_OPTION,
     READER_OPTION,
     console,
+    counted,
     os_user,
     print_json,
     refuse,

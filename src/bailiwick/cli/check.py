@@ -18,16 +18,16 @@ from bailiwick.cli.output import FOLDER, JSON_OPTION, console, counted, finding_
 from bailiwick.cli.output import findings as print_findings
 from bailiwick.cli.policy_bundle import deciding_lines
 from bailiwick.cli.sarif import sarif
-from bailiwick.errors import Finding, ProjectError, Severity, Where
+from bailiwick.errors import Finding, ProjectError, Severity
 from bailiwick.model.nearest import did_you_mean
-from bailiwick.policy.prove.condition import read_condition
+from bailiwick.policy.prove.condition import condition_rule
 from bailiwick.policy.prove.properties import SECTION as PROPERTIES
-from bailiwick.policy.prove.witness import Side
 from bailiwick.policy.rulebook import RULEBOOK, why_command
 from bailiwick.project.bundle import TESTS_FOLDER
 from bailiwick.project.lint import lint
 from bailiwick.project.load import Project, find_project, load_project
 from bailiwick.project.stray import stray_files
+from bailiwick.project.texts import FolderTexts
 from bailiwick.testing import load_tests
 
 __all__ = ["check"]
@@ -81,22 +81,16 @@ def check(folder: Path | None, as_json: bool, sarif_file: IO[bytes] | None, stri
 
 def _unread(project: Project) -> Iterator[Finding]:
     """What cannot be read in tests/*.toml and in the conditions of [[properties]], which no decision needs."""
-    sources: list[tuple[str, str]] = []
-    for path in sorted((project.folder / TESTS_FOLDER).glob("*.toml")):
-        name = f"{TESTS_FOLDER}/{path.name}"
-        try:
-            sources.append((name, path.read_text(encoding="utf-8")))
-        except UnicodeDecodeError:
-            yield Finding(rule="not-utf8", message="this is not UTF-8", where=Where(file=name), hint="save it as UTF-8")
+    texts = FolderTexts(project.folder)
     try:
+        sources = [(path, texts.read(path)) for path in texts.below(TESTS_FOLDER, "*.toml")]
         load_tests(sources, planes=project.planes)
     except ProjectError as error:
         yield from error.findings
-    side = Side(engine=project.planes.policy.enforced, directory=project.planes.directory)
     for each in project.settings.sections[PROPERTIES]:
-        read = read_condition(each, side)
-        if isinstance(read, tuple):
-            yield from read
+        rule = condition_rule(each, project.planes.policy.enforced)
+        if isinstance(rule, tuple):
+            yield from rule
 
 
 def _print_entry(rule: str, *, as_json: bool) -> None:

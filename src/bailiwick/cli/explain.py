@@ -13,6 +13,7 @@ import click
 
 from bailiwick.cli.explain_input import environment_of, evidence_of, facts_of
 from bailiwick.cli.output import FOLDER, JSON_OPTION, console, decision_json, outcome_style, print_json, shown
+from bailiwick.cli.policy_bundle import not_deciding
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.preview import Preview
@@ -69,7 +70,9 @@ def explain(
     """
     if (user is None) == (service is None):
         raise click.UsageError("name --user or --service, one of them")
-    planes = load_project(find_project(folder)).planes
+    path = find_project(folder)
+    project = load_project(path)
+    planes = project.planes
     now_us = time.time_ns() // 1000 if now is None else _time(now)
     request = OpenRequest(
         user=user,
@@ -91,9 +94,12 @@ def explain(
     _all_facts(planes, what)
     explained = explain_call(planes, what, now_us)
     meant = _meant(tool, planes.catalog)
+    warning = not_deciding(path, project)
     if as_json:
-        print_json(_as_json(explained, meant))
+        print_json({**_as_json(explained, meant), "not_what_decides": warning})
     else:
+        if warning:
+            console().print(f"[bold yellow]NOT WHAT DECIDES[/]: {shown(warning)}", soft_wrap=True)
         _print(explained, meant)
 
 

@@ -25,7 +25,7 @@ from bailiwick.project.bundle import TESTS_FOLDER, build_bundle, load_bundle
 from bailiwick.project.status import BundleStatus, bundle_status, last_sequence
 from bailiwick.testing import load_tests, run
 
-__all__ = ["BUNDLE_VERBS", "deciding_lines"]
+__all__ = ["BUNDLE_VERBS", "deciding_lines", "not_deciding"]
 
 _FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 _AS = click.option("--as", "person", required=True, metavar="USER", help="Who you are: a user of directory.toml.")
@@ -237,6 +237,22 @@ def deciding_lines(path: Path, project: Project) -> list[str]:
             *observing_lines(project.planes),
         ]
     return observing_lines(project.planes)
+
+
+def not_deciding(path: Path, project: Project) -> str:
+    """Why an answer from the folder's files is not what would be decided; "" where the folder decides."""
+    try:
+        if last_sequence(path):
+            found = bundle_status(path)
+            number = found.active.sequence if found.active else 0
+            named = ", ".join(found.differing[:_MOST])
+            same = f"the folder differs from it in {named}" if found.differing else "the folder says the same"
+            return f"bundle {number} decides, and this is about the files of the folder; {same}"
+    except BailiwickError as error:
+        return f"this is about the files of the folder, and it is not known what decides: {error}"
+    if project.planes.settings.bundles.required:
+        return "a bundle is required and none was activated, so nothing runs; this is about the files of the folder"
+    return ""
 
 
 def observing_lines(planes: Planes) -> list[str]:

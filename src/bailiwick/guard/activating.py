@@ -29,6 +29,7 @@ from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.bundle import ProjectBundle
 from bailiwick.model.decision import Outcome, Plane, Reason
 from bailiwick.model.event import EventKind
+from bailiwick.model.standing import Target, TargetKind
 from bailiwick.model.tool import Durability
 from bailiwick.policy.request import AdminRequest
 
@@ -92,7 +93,7 @@ def activate(core: Core, order: ActivationOrder) -> Flow[Activation | Reason]:
     signed = check_bundle(core.planes, bundle, now_us // 1000)
     if refused is None and isinstance(signed, Reason):
         refused = signed
-    refused = refused or unchangeable(core.planes, order.planes)
+    refused = refused or unchangeable(core.planes, order.planes) or _loses_suspended(core.planes, order.planes)
     if refused is not None:
         return (yield from _refuse(core, order, refused))
     assert not isinstance(signed, Reason)
@@ -132,6 +133,30 @@ def activate(core: Core, order: ActivationOrder) -> Flow[Activation | Reason]:
             hint="find out who wrote to it; then activate the bundle anew, under a higher sequence",
         )
     return made
+
+
+def _loses_suspended(now: Planes, then: Planes) -> Reason | None:
+    """Why what is suspended would be gone: under another name it would run again, without another person's leave."""
+    known = {
+        TargetKind.TOOL: then.catalog.tools,
+        TargetKind.AGENT: then.directory.agents,
+        TargetKind.USER: then.directory.users,
+        TargetKind.SERVICE: then.directory.services,
+    }
+    for target in sorted(now.suspensions.by_target):
+        names = known.get(target.kind)
+        if names is not None and target.name not in names and _was_there(now, target):
+            return _reason(
+                "bundle-loses-suspended",
+                f"{target} is suspended, and the bundle does not know it any more.",
+                "Keep it in the bundle, or let another person resume it first.",
+            )
+    return None
+
+
+def _was_there(planes: Planes, target: Target) -> bool:
+    directory, name = planes.directory, target.name
+    return any(name in held for held in (planes.catalog.tools, directory.agents, directory.users, directory.services))
 
 
 def check_bundle(planes: Planes, bundle: ProjectBundle, now_ms: int) -> tuple[str, ...] | Reason:

@@ -23,6 +23,7 @@ from bailiwick.model.decision import Gate
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import EntityKind
 from bailiwick.policy.administration import ADMINISTRATION_FOLDER
+from bailiwick.policy.attributes import near_attribute, near_in_context
 from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource
 from bailiwick.policy.check import UNKNOWN_ENTITY_RULES, check_types
 from bailiwick.policy.gates import read_gate
@@ -222,7 +223,7 @@ def _validate(
         said = any((rule.where.file, line) in better for line in range(rule.where.line, rule.piece.tokens[-1].line + 1))
         for (kind, text), details in grouped.items():
             if not (said and text.startswith(_REPEATS)):
-                yield _complaint(rule, kind, text, sorted(detail for detail in details if detail))
+                yield _complaint(rule, world, kind, text, sorted(detail for detail in details if detail))
 
 
 def _batches(
@@ -263,7 +264,7 @@ def _grouped(text: str) -> tuple[tuple[str, str], str]:
     return ("invalid-rule", text), ""
 
 
-def _complaint(rule: Rule, kind: str, text: str, details: list[str]) -> Finding:
+def _complaint(rule: Rule, world: World, kind: str, text: str, details: list[str]) -> Finding:
     last = text.rpartition(".")[2]
     tools = [name for name in details if not name.endswith(":none")]
     match kind:
@@ -272,22 +273,19 @@ def _complaint(rule: Rule, kind: str, text: str, details: list[str]) -> Finding:
                 f"for {', '.join(tools[:3])}{' …' if len(tools) > 3 else ''}" if tools else "on every tool of the group"
             )
             message = f"context.{text} is not there {of}"
-            hint = (
-                "context holds now, user, agent, task, depth, args, approved, usage, signals, flow "
-                "and the interfaces of the tool's effects"
-            )
+            hint = near_in_context(world, text, details)
             if text.startswith("args.") and len(tools) != len(details):
                 hint = (
                     "a rule over a group cannot read arguments, which differ from tool to tool: use the effect's "
                     "interface (context.send, context.pay, context.change …), or name the tools in the scope"
                 )
-            elif text.startswith("args."):
+            elif text.startswith("args.") and not hint.startswith("did you mean"):
                 hint = "look at the tool's arguments in tools/*.toml, or write one rule for each tool"
             return rule.finding("unknown-attribute", message, last, hint=hint)
         case "unknown-entity-attribute":
             message = f'attribute "{text}" does not exist on {", ".join(dict.fromkeys(details))}'
             hint = "say in the scope which kind is meant (`principal is User`), or declare it in directory.toml"
-            return rule.finding("unknown-attribute", message, last, hint=hint)
+            return rule.finding("unknown-attribute", message, last, hint=near_attribute(world, last) or hint)
         case "optional-attribute":
             message = f"{last} may be missing, and this rule reads it without asking"
             hint = f"test it first: {text.rpartition('.')[0]} has {last} && …"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import cedarpy
 import orjson
@@ -15,12 +16,14 @@ from bailiwick.policy.check import check_types
 from bailiwick.policy.engine import PolicyEngine
 from bailiwick.policy.loader import rekeyed
 from bailiwick.policy.prove.properties import Property
-from bailiwick.policy.prove.witness import Side
 from bailiwick.policy.schema import quote
 from bailiwick.policy.text import split
 from bailiwick.policy.tree import Rule
 
-__all__ = ["Condition", "read_condition"]
+if TYPE_CHECKING:
+    from bailiwick.policy.prove.witness import Side  # needs the solver, which whoever only reads may not have
+
+__all__ = ["Condition", "condition_rule", "read_condition"]
 
 _ID = "property:"
 """No rule of a project can have a colon in its id."""
@@ -39,14 +42,23 @@ class Condition:
 
 def read_condition(given: Property, side: Side) -> Condition | tuple[Finding, ...]:
     """The condition of `given` in the world of `side`, or what is wrong with it."""
+    rule = condition_rule(given, side.engine)
+    if isinstance(rule, tuple):
+        return rule
+    return Condition(property=given, tree=rule.tree, side=_deciding(rule, side))
+
+
+def condition_rule(given: Property, engine: PolicyEngine) -> Rule | tuple[Finding, ...]:
+    """The condition of `given` as a rule that is sound in the world of `engine`, or what is wrong with it. Needs no
+    solver."""
     rule = _parse(given)
     if isinstance(rule, Finding):
         return (rule,)
-    findings = [each for each in check_types(rule, side.world) if each.severity is Severity.ERROR]
-    findings = findings or list(_validate(rule, side.engine.bundle.schema))
+    findings = [each for each in check_types(rule, engine.world) if each.severity is Severity.ERROR]
+    findings = findings or list(_validate(rule, engine.bundle.schema))
     if findings:
         return tuple(replace(each, message=each.message.replace(rule.name(), "this condition")) for each in findings)
-    return Condition(property=given, tree=rule.tree, side=_deciding(rule, side))
+    return rule
 
 
 def _parse(given: Property) -> Rule | Finding:
@@ -100,4 +112,4 @@ def _deciding(rule: Rule, side: Side) -> Side:
         digest=bundle.digest,
     )
     engine = PolicyEngine(alone, world=side.world, directory=side.directory)
-    return Side(engine=engine, directory=side.directory)
+    return replace(side, engine=engine)
