@@ -13,6 +13,7 @@ import pytest
 
 from bailiwick import Guard
 from bailiwick.cli import main
+from bailiwick.identity.keys import PrivateKey
 from tests.project.bundles import key_of, project, put
 from tests.worlds import AGENT, FILES, Tool, events
 
@@ -37,6 +38,7 @@ outcome   = "OUTCOME"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = project(tmp_path / "desk")
+    (tmp_path / "new.pem").write_text(PrivateKey(bytes(range(32))).pem, encoding="utf-8")
     for name in ("alice", "bob"):
         (tmp_path / f"{name}.pem").write_text(key_of(name).pem, encoding="utf-8")
     return folder
@@ -140,6 +142,29 @@ def test_what_cannot_be_done_ends_with_2(policy: Run, arguments: tuple[str, ...]
     code, told = policy(*arguments)
     assert code == 2
     assert "what to do" in told
+
+
+def test_whose_key_it_is_is_said(policy: Run) -> None:
+    ready(policy)
+    told = policy("sign", "b", "--as", "bob", "--key", "alice.pem")[1]
+    assert "this is the key of alice, not of bob" in told
+    assert "keys = [" not in told, "nobody is told to enter another person's key"
+    assert "directory that holds does not know this key" in policy("sign", "b", "--as", "bob", "--key", "new.pem")[1]
+
+
+def test_an_explanation_says_that_a_bundle_decides(policy: Run, folder: Path) -> None:
+    def explained(*more: str) -> str:
+        call = ("--user", "alice", "--agent", AGENT, "--task", "Work", "--tool", "put.safe", "--args", '{"id": "1"}')
+        asked = [sys.executable, "-m", "bailiwick", "explain", str(folder), *call, *more]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+    assert explained().startswith("put.safe: ")
+    assert json.loads(explained("--json"))["not_what_decides"] == ""
+    ready(policy, "alice")
+    assert policy("activate", "b", "--as", "bob")[0] == 0
+    assert explained().startswith("NOT WHAT DECIDES: bundle 1 decides")
+    put(folder, "policies/desk.cedar", FILES["policies/desk.cedar"] + "// more\n")
+    assert "differs from it in policies/desk.cedar" in json.loads(explained("--json"))["not_what_decides"]
 
 
 def test_a_folder_that_does_not_load_gives_no_bundle(policy: Run, folder: Path) -> None:

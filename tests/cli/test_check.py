@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from bailiwick.policy.rulebook import RULEBOOK
 from tests.cli.sarif_shape import breaches
 from tests.cli.terminal import Said
 from tests.policy.lint_world import write_project
@@ -44,7 +47,7 @@ def test_a_project_that_is_right(terminal: Terminal, folder: Path) -> None:
 def test_a_project_in_which_nothing_is_found(terminal: Terminal, tmp_path: Path) -> None:
     said = terminal("check", write_project(tmp_path, {}), "--strict")
     assert said.code == 0
-    assert said.out.startswith("ok: 2 policies, 2 tools, 4 users, 1 agents; nothing found")
+    assert said.out.startswith("ok: 2 policies, 2 tools, 4 users, 1 agent; nothing found")
 
 
 def test_errors_are_told_with_file_line_and_what_to_do(terminal: Terminal, folder: Path) -> None:
@@ -56,21 +59,21 @@ def test_errors_are_told_with_file_line_and_what_to_do(terminal: Terminal, folde
     assert said.code == 1
     assert f"policies/desk.cedar:{line}: error:" in said.out
     assert "agent.delegate" in said.out.split("what to do:")[1]
-    assert "why: docs/lint/unknown-tool.md" in said.out
-    assert f"1 error(s) in {folder}" in said.out.replace("\n", "")
+    assert "why: bailiwick check --why unknown-tool" in said.out
+    assert f"1 error in {folder}" in said.out.replace("\n", "")
     told = terminal("check", folder, "--json")
     assert told.code == 1
     (finding,) = told.json["findings"]
     assert told.json["ok"] is False
     assert (finding["file"], finding["line"], finding["severity"]) == ("policies/desk.cedar", line, "error")
-    assert set(finding) == {"rule", "severity", "file", "line", "message", "hint", "page"}
-    assert finding["page"] == "docs/lint/unknown-tool.md"
+    assert set(finding) == {"rule", "severity", "file", "line", "message", "hint", "why"}
+    assert finding["why"] == "bailiwick check --why unknown-tool"
 
 
-def test_what_has_no_page_names_none(terminal: Terminal, folder: Path) -> None:
+def test_what_has_no_entry_names_none(terminal: Terminal, folder: Path) -> None:
     edit(folder, "bailiwick.toml", 'tenant = "acme"', 'tenant = "Acme"')
     (finding,) = terminal("check", folder, "--json").json["findings"]
-    assert (finding["rule"], finding["page"]) == ("setting-value", "")
+    assert (finding["rule"], finding["why"]) == ("setting-value", "")
     assert "why:" not in terminal("check", folder).out
 
 
@@ -103,6 +106,83 @@ def test_files_that_nobody_reads_are_told_beside_errors(terminal: Terminal, fold
     assert told.code == 1
     assert kinds(told)[-1] == ("warning", "file-ignored", "policies/more.cedr")
     assert kinds(told)[0][0] == "error"
+
+
+TESTS = """
+now = "2026-03-02T10:15:00Z"
+[principals.alice]
+user  = "alice"
+agent = "desk-bot"
+task  = "Work"
+[calls.read]
+tool = "page.read"
+args = { id = "1" }
+[contexts.quiet]
+facts = { frozn = true }
+[[case]]
+principal = "alice"
+call      = "read"
+context   = "quiet"
+outcome   = "allow"
+"""
+PROPERTY = """
+[[properties]]
+name  = "a"
+never = "allowed"
+when  = '''CONDITION'''
+"""
+
+
+def test_tests_that_do_not_load_are_errors(terminal: Terminal, folder: Path) -> None:
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests/desk.toml").write_text(TESTS, encoding="utf-8")
+    (folder / "tests/more.toml").write_bytes(b'now = "\xff"')
+    found = terminal("check", folder, "--json")
+    assert found.code == 1
+    assert ("error", "not-utf8", "tests/more.toml") in kinds(found)
+    (folder / "tests/more.toml").unlink()
+    found = terminal("check", folder, "--json")
+    (wrong,) = (each for each in found.json["findings"] if each["file"] == "tests/desk.toml")
+    assert (found.code, wrong["severity"], "frozn" in wrong["message"]) == (1, "error", True)
+    sound = TESTS.replace("facts = { frozn = true }", "").replace('context   = "quiet"', "")
+    (folder / "tests/desk.toml").write_text(sound.replace("[contexts.quiet]", ""), encoding="utf-8")
+    assert terminal("check", folder).code == 0
+
+
+@pytest.mark.parametrize(
+    ("condition", "rule"),
+    [
+        ("principal is", "bad-property"),
+        ("context.flow.taintd", "bad-property"),
+        ('principal in Group::"suport"', "unknown-group"),
+        ("principal is Agent && context.flow.tainted", None),
+    ],
+)
+def test_conditions_of_properties_are_read(
+    folder: Path, condition: str, rule: str | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In a process that has no solver."""
+    with (folder / "bailiwick.toml").open("a", encoding="utf-8") as settings:
+        settings.write(PROPERTY.replace("CONDITION", condition))
+    script = "import sys; sys.modules['z3'] = None; from bailiwick.cli import main; main()"
+    ran = subprocess.run([sys.executable, "-c", script, "check", str(folder), "--json"], check=False)
+    found = [each for each in json.loads(capfd.readouterr().out)["findings"] if each["file"] == "bailiwick.toml"]
+    assert {(each["severity"], each["rule"]) for each in found} == ({("error", rule)} if rule else set())
+    assert ran.returncode == (1 if rule else 0)
+
+
+def test_an_entry_of_the_rulebook_is_printed_without_any_project(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for rule, entry in RULEBOOK.items():
+        said = terminal("check", "--why", rule)
+        assert said.code == 0
+        assert all(part in said.out for part in (rule, entry.severity.value, entry.title, entry.why, entry.mend)), rule
+    assert terminal("check", "--why", "shadowed", "--json").json["severity"] == RULEBOOK["shadowed"].severity.value
+    said = terminal("check", "--why", "unknown-gruop")
+    assert (said.code, said.out) == (2, "")
+    assert "did you mean 'unknown-group'?" in " ".join(said.err.split())
 
 
 # ── SARIF ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -155,8 +155,8 @@ def test_the_circumstances_of_a_call(
         (("--evidence", "oidc@soon"), "--evidence"),
         (("--environment", "network"), "--environment"),
         (("--environment", "netwerk=office"), "did you mean 'network'?"),
-        (("--fact", "on_call=maybe"), "--fact"),
-        (("--fact", "on_call=1"), "--fact"),
+        (("--fact", "on_call=no"), "--fact on_call: say true or false (it is a bool); 'no' is not JSON"),
+        (("--fact", "on_call=1"), "--fact on_call: say true or false (it is a bool); 1 is not"),
         (("--fact", "oncall=true"), "did you mean 'on_call'?"),
         ((), "--fact 'on_call=true'"),
     ],
@@ -194,3 +194,16 @@ def test_a_delegation_is_explained_as_the_call_that_it_is(terminal: Terminal, fo
         answer = told(terminal, folders["support"], "agent.delegate", {"agent": "researcher"}, *who)
         assert (answer["outcome"], answer["did_you_mean"]) == (outcome, "")
         assert [link["missing_permit"] for link in answer["links"]] == missing
+
+
+def test_a_time_that_would_do_is_said_in_the_zone_of_the_hours_too(terminal: Terminal, tmp_path: Path) -> None:
+    folder = worlds(tmp_path)["office"]
+    settings = folder / "bailiwick.toml"
+    text = settings.read_text(encoding="utf-8")
+    for zone, said in (
+        ("Asia/Tokyo", "at 2026-11-23 00:00Z (Mon 2026-11-23 09:00 Asia/Tokyo)"),
+        ("UTC", "at 2026-11-23 09:00Z"),
+    ):
+        settings.write_text(text.replace("[hours]\n", f'[hours]\ntimezone = "{zone}"\n'), encoding="utf-8")
+        answer = told(terminal, folder, "put.none", {"id": "1"}, *ALICE, "--now", "2026-11-21T10:00")
+        assert [change["text"] for (change,) in answer["changes"]] == [said]

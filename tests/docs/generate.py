@@ -86,7 +86,7 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
     ),
     "problems": (Kind.PROBLEM, "`bailiwick audit verify`", ("audit.", "stores.")),
 }
-"""Part of docs/errors.md → what it lists, and the modules (prefixes) that it is from. An id belongs to one part: the one
+"""Part of docs/errors.md → what it lists, and the modules (prefixes) that it is from. An id belongs to one part: that
 with the longest prefix of its module."""
 
 

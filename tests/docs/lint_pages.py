@@ -22,6 +22,7 @@ _HEAD = """\
 What [`bailiwick check`](../cli.md#bailiwick-check) can find in rules and in what they refer to, one page each. The ids
 are stable. Findings in bailiwick.toml, tools/ and directory.toml are in
 [errors.md](../errors.md#findings-in-a-project-folder), with the sentences of these ones too.
+`bailiwick check --why ID` prints what is on a page, without its examples, wherever bailiwick is installed.
 
 The pages are made from the source by `make docs`; tests check each of their examples.
 """

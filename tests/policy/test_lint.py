@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bailiwick.errors import Finding, Severity
-from bailiwick.policy.rulebook import RULEBOOK, page_of
+from bailiwick.policy.rulebook import RULEBOOK, why_command
 from tests.docs.source_texts import Kind, collect
 from tests.policy.lint_world import EXAMPLES, check_project, check_rules, write_project
 
@@ -79,8 +79,8 @@ def test_entries_are_written_for_people() -> None:
         assert not lint.title.endswith("."), lint.id
         assert lint.why.endswith("."), lint.id
         assert lint.mend.endswith("."), lint.id
-    assert page_of("shadowed") == "docs/lint/shadowed.md"
-    assert page_of("setting-value") == ""
+    assert why_command("shadowed") == "bailiwick check --why shadowed"
+    assert why_command("setting-value") == ""
 
 
 # ── a project as a whole ────────────────────────────────────────────────────────────────────────────────────────────

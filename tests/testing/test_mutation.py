@@ -194,3 +194,88 @@ def test_the_tests_of_the_example() -> None:
     made = mutate(planes, files, results)
     assert made.missing == ()
     assert made.score > 92
+
+
+FREEZE = """
+[hours]
+days     = ["monday", "tuesday", "wednesday", "thursday", "friday"]
+begin    = "09:00"
+end      = "17:00"
+timezone = "Europe/Berlin"
+
+[environment]
+network = "string"
+managed = "bool?"
+
+[facts.frozen]
+type    = "bool"
+about   = "global"
+timeout = "500ms"
+max_age = "1m"
+"""
+READERS = """
+@id("readers") permit (principal, action in [Action::"page.read", Action::"fact.read"], resource);
+"""
+RULES_AROUND = """
+@id("few-rows") forbid (principal, action == Action::"page.read", resource)
+when { context.args has limit && context.args.limit > 5 };
+@id("by-day") forbid (principal, action == Action::"page.read", resource) unless { context.hours.working };
+@id("frozen") forbid (principal, action == Action::"page.read", resource)
+when { context.facts.frozen.value || context.facts.frozen.age_ms > 30000 };
+@id("abroad") forbid (principal, action == Action::"page.read", resource)
+when { context.environment.network == "abroad" };
+@id("own-device") forbid (principal, action == Action::"page.read", resource)
+when { context.environment has managed && !context.environment.managed };
+@id("stale") forbid (principal, action == Action::"page.read", resource)
+when { context.evidence.strong && context.evidence.age_ms > 60000 };
+"""
+AROUND = """
+now = "2026-03-02T10:15:00Z"
+[principals.alice]
+user  = "alice"
+agent = "desk-bot"
+task  = "Some work"
+[calls.read]
+tool = "page.read"
+args = { id = "1" }
+[contexts.calm]
+facts       = { frozen = false }
+environment = { network = "office" }
+[[case]]
+principal = "alice"
+call      = "read"
+context   = "calm"
+outcome   = "allow"
+"""
+
+
+def test_missing_tests_give_facts_times_and_numbers(tmp_path: Path) -> None:
+    """A call without the facts that its rules read is no test: it could not be judged."""
+    planes = planes_of(
+        tmp_path, bailiwick_toml=FILES["bailiwick.toml"] + FREEZE, policies_desk_cedar=READERS + RULES_AROUND
+    )
+    before = mutated(planes, AROUND)
+    rules = {"few-rows", "by-day", "frozen", "abroad", "own-device", "stale"}
+    assert {rule for rule, _ in names(before)} >= rules
+    assert [told for told in unshown(before) if told[0] in rules and "scope" not in told[1]] == []
+    after = mutated(planes, AROUND + "".join(f"\n{each.toml}" for each in before.missing))
+    assert after.missing == ()
+    assert after.killed == before.killed + len(names(before))
+
+
+def test_a_case_without_the_facts_of_its_rules_is_never_printed(tmp_path: Path) -> None:
+    """Also where the file knows no context at all: the contexts come with the cases."""
+    settings = FILES["bailiwick.toml"] + FREEZE[FREEZE.index("[facts") :]
+    frozen = '@id("frozen") forbid (principal, action == Action::"page.read", resource)'
+    planes = planes_of(
+        tmp_path,
+        bailiwick_toml=settings,
+        policies_desk_cedar=READERS + frozen + " when { context.facts.frozen.value };",
+    )
+    parts = AROUND[: AROUND.index("[contexts")].replace("page.read", "fact.read")
+    text = parts + '[[case]]\nprincipal = "alice"\ncall = "read"\noutcome = "allow"\n'
+    before = mutated(planes, text)
+    assert ("frozen", "the rule is gone") in names(before)
+    assert all("frozen = " in each.toml for each in before.missing if any(one.rule == "frozen" for one in each.mutants))
+    after = mutated(planes, text + "".join(f"\n{each.toml}" for each in before.missing))
+    assert after.missing == ()

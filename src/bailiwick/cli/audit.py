@@ -242,8 +242,8 @@ def _print_report(report: FolderReport) -> None:
         )
     total = sum(one.head[0] for one in report.logs)
     out.print(
-        f"[{_STYLE[report.state]}]{report.state.value}[/]: {counted(total, 'record')} in {counted(len(report.logs), 'log')}, "
-        f"{counted(len(report.unknown), 'call')} of unknown outcome"
+        f"[{_STYLE[report.state]}]{report.state.value}[/]: {counted(total, 'record')} in "
+        f"{counted(len(report.logs), 'log')}, {counted(len(report.unknown), 'call')} of unknown outcome"
     )
 
 

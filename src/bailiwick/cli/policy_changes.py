@@ -7,17 +7,48 @@ stranger, what a level is called, what a tool's result carries. No rule shows th
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bailiwick.errors import Where
 from bailiwick.guard.planes import PolicyMode
+from bailiwick.model.circumstances import FactDecl, WorkingHours
+from bailiwick.model.directory import Attribute
 from bailiwick.model.tool import ArgSpec, ToolSpec
 from bailiwick.project.load import Project
 
-__all__ = ["unseen_changes"]
+__all__ = ["declared_changes", "unseen_changes"]
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _NOWHERE = Where(file="bailiwick.toml")
+
+
+def declared_changes(old: Project, new: Project) -> Iterator[str]:
+    """What rules read of the time and of the surroundings, where it is declared otherwise: findings show what that
+    grants."""
+    was, now = old.settings.decisions, new.settings.decisions
+    if was.hours != now.hours:
+        yield f"[hours] were {_hours(was.hours)} and are {_hours(now.hours)}"
+    yield from _named("environment", was.environment, now.environment)
+    yield from _named("facts", was.facts, now.facts)
+
+
+def _hours(hours: WorkingHours | None) -> str:
+    if hours is None:
+        return "never"
+    days = " ".join(_DAYS[day - 1] for day in sorted(hours.days))
+    return f"{days} {hours.begin:%H:%M} to {hours.end:%H:%M} {hours.zone}"
+
+
+def _named(section: str, was: Sequence[Attribute | FactDecl], now: Sequence[Attribute | FactDecl]) -> Iterator[str]:
+    before, after = ({each.name: each for each in side} for side in (was, now))
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            yield f"[{section}] declares {name} too"
+        elif name not in after:
+            yield f"[{section}] no longer declares {name}"
+        elif before[name] != after[name]:
+            yield f"[{section}] declares {name} otherwise"
 
 
 def unseen_changes(old: Project, new: Project) -> Iterator[str]:
@@ -29,6 +60,10 @@ def unseen_changes(old: Project, new: Project) -> Iterator[str]:
         yield f"org.domains has {', '.join(more)} too: nobody there is a stranger any more"
     if was.levels != now.levels:
         yield f"labels.levels were {', '.join(was.levels)} and are {', '.join(now.levels)}: rules go by their numbers"
+    facts = ({each.name: (each.scope, each.max_age_ms) for each in side.facts} for side in (was, now))
+    first, second = facts
+    if about := sorted(name for name in first.keys() & second.keys() if first[name] != second[name]):
+        yield f"facts {', '.join(about)}: whom they are about or how old they may be changed"
     signed = ([replace(issuer, where=_NOWHERE) for issuer in each.oidc] for each in (was, now))
     if operator.ne(*signed):
         yield "oidc changed: who may sign in as whom, or which groups that gives them"

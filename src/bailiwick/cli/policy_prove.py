@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bailiwick.cli.output import FOLDER, JSON_OPTION, console, print_json, shown
-from bailiwick.cli.policy_changes import unseen_changes
+from bailiwick.cli.policy_changes import declared_changes, unseen_changes
 from bailiwick.project.load import Project, find_project, load_project
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _TITLES = {
     "newly-denied": ("dim", "no longer allowed"),
 }
 _LEVELS = ("denied", "allowed once approved", "allowed")
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _STYLES = {"proved": "green", "refuted": "bold red", "needs-review": "magenta"}
 
 
@@ -58,8 +59,9 @@ def diff(old: Path, new: Path | None, timeout: float, as_json: bool) -> None:
 
     before, after = load_project(find_project(old)), load_project(find_project(new))
     found = compare(_side(before), _side(after), timeout_ms=int(timeout * 1000))
+    declared = (Change(what=what, review=False) for what in declared_changes(before, after))
     unseen = (Change(what=what, review=True) for what in unseen_changes(before, after))
-    found = replace(found, changes=(*found.changes, *unseen))
+    found = replace(found, changes=(*found.changes, *declared, *unseen))
     if as_json:
         print_json(_diff_json(found))
     else:
@@ -108,6 +110,8 @@ def _print_diff(found: Diff) -> None:
             _print_case(finding.case)
             out.print(f"  before  {shown(_said(finding.before))}")
             out.print(f"  after   {shown(_said(finding.after))}")
+            for way in finding.weaker:
+                out.print(f"  weaker  {shown(way)}", soft_wrap=True)
             if finding.kind.grants and not finding.why:
                 out.print(f"  reach   {_reach(whole=finding.whole)}")
     for change in found.changes:
@@ -149,8 +153,28 @@ def _print_case(case: Case) -> None:
     out.print(f"  call    {shown(case.tool)} on {shown(case.resource.id)}")
     for name, value in _facts(case).items():
         out.print(f"  where   {shown(name)} is {shown(_text(value))}")
+    for line in _time(case):
+        out.print(f"  time    {shown(line)}")
     for each in case.newcomers:
         out.print(f"  who     {shown(_who(each))}")
+
+
+def _time(case: Case) -> Iterator[str]:
+    """When it is, where rules look at the hours; what it is called before and after a change of `[hours]`."""
+    said = [_hour(each) for each in case.hours]
+    if len(set(said)) == 1:
+        yield said[0]
+    elif said:
+        yield from (f"{what}: {text}" for what, text in zip(("before", "after"), said, strict=True))
+
+
+def _hour(hours: Mapping[str, object]) -> str:
+    match hours:
+        case {"weekday": int(weekday), "minute": int(minute), "working": working}:
+            time = f"{_DAYS[weekday - 1]} {minute // 60:02}:{minute % 60:02} (minute {minute})"
+            return f"{time}, {'working time' if working else 'not working time'}"
+        case _:
+            return "no [hours] are declared, so it is never working time"
 
 
 def _facts(case: Case) -> dict[str, object]:
@@ -208,6 +232,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "principal": finding.principal.value,
         "whole_call": finding.whole,
         "why": finding.why,
+        "weaker": list(finding.weaker),
         "before": _answer_json(finding.before),
         "after": _answer_json(finding.after),
         "example": _case_json(finding.case),
@@ -246,6 +271,8 @@ def _case_json(case: Case | None) -> dict[str, Any] | None:
         "resource": str(case.resource),
         "approved": sorted(case.approved),
         "facts": dict(_plain(case.shown)),
+        "now_ms": case.now_ms,
+        "hours": [dict(each) for each in case.hours],
         "newcomers": [
             {
                 "who": str(each.ref),

@@ -31,7 +31,14 @@ from bailiwick.model.event import Draft, EventKind
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import DELEGATE_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
 
-__all__ = ["DelegationRequest", "delegate_flow", "delegation_action", "handed_on", "refuse_delegation"]
+__all__ = [
+    "DelegationRequest",
+    "delegate_flow",
+    "delegation_action",
+    "handed_on",
+    "in_the_catalogs_words",
+    "refuse_delegation",
+]
 
 DELEGATE_SPEC = ToolSpec(
     name=DELEGATE_TOOL,
@@ -61,7 +68,7 @@ class DelegationRequest:
 def delegate_flow(core: Core, session: SessionState, request: DelegationRequest) -> Flow[SessionState | Refusal]:
     """The other agent's session, narrower than this one, or why there is none."""
     now_us: int = yield Now()
-    named = _named(core.planes, request)
+    named = in_the_catalogs_words(core.planes, request)
     if isinstance(named, Reason):
         return (yield from refuse_delegation(core, session, request, named, now_us))
     request = named
@@ -115,7 +122,8 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     return opened
 
 
-def _named(planes: Planes, request: DelegationRequest) -> DelegationRequest | Reason:
+def in_the_catalogs_words(planes: Planes, request: DelegationRequest) -> DelegationRequest | Reason:
+    """The same request with tools by their catalog names, or why it names what does not exist."""
     tools, zones = known_tools(planes.catalog, request.tools), known_zones(planes.catalog, request.zones)
     if isinstance(tools, Reason):
         return tools

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from bailiwick.action.parse import parse_call
 from bailiwick.flow.ledger import ContentOrigin, Ledger, Seen
 from bailiwick.guard.decide import NO_FACTS, Judged, deny, judge, judge_action, rejudge
-from bailiwick.guard.delegation import DelegationRequest, delegation_action, handed_on
+from bailiwick.guard.delegation import DelegationRequest, delegation_action, handed_on, in_the_catalogs_words
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, authority_of
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import SessionState, subject_of
@@ -151,6 +151,10 @@ def _delegated(
     planes: Planes, session: SessionState, request: DelegationRequest, what: Rehearsal, now_us: int
 ) -> tuple[Step, Authority | None]:
     """The decision on a delegation, and what the other agent may do then; None where identity refuses it."""
+    named = in_the_catalogs_words(planes, request)
+    if isinstance(named, Reason):
+        return Step(judged=Judged(decision=deny(DELEGATE_TOOL, named)), authority=session.authority), None
+    request = named
     child = handed_on(planes, session, request, now_us)
     if isinstance(child, Reason):
         return Step(judged=Judged(decision=deny(DELEGATE_TOOL, child)), authority=session.authority), None

@@ -1,12 +1,12 @@
-"""Calls that may show a survivor: every principal, call and context of a test file with each other, then everybody of
-the directory, tools that no file calls, and a session that has read a stranger's text. In a fixed order. DESIGN §4
-*tests*."""
+"""Calls that may show a survivor: every principal, call and context of a test file with each other; these with other
+facts, times and numbers; then everybody of the directory, tools that no file calls, and a session that has read a
+stranger's text. In a fixed order. DESIGN §4 *tests*."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from urllib.parse import unquote
 
@@ -19,6 +19,8 @@ from bailiwick.model.shape import Bool, Long, Record, Shape, String, StringSet
 from bailiwick.model.tool import DELEGATE_TOOL, ToolSpec
 from bailiwick.policy.mutants import named_resources
 from bailiwick.testing.expected import PLAIN, Asked, Context, NamedCall, Principal, TestFile
+from bailiwick.testing.variations import numbered_calls, variations
+from bailiwick.testing.variations import numbered_calls, variations
 
 __all__ = ["MOST", "Candidate", "Candidates"]
 
@@ -29,6 +31,9 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _STRANGER = "a-strangers-text"
 _PURPOSE = "Policy test of the rules"
 """A purpose in plain words: it narrows nothing."""
+
+_Cells = tuple[Sequence[Principal], Sequence[NamedCall], Sequence[Context]]
+"""Every principal with every call in every context."""
 
 _SAMPLES: Mapping[str, object] = {
     "length": "Some text",
@@ -73,30 +78,40 @@ class Candidates:
         return self._rehearsed[key]
 
     def _all(self) -> Iterator[Candidate]:
-        for wider in (False, True):
-            for file in self.files:
-                yield from self._of(file, wider=wider)
+        """What is near to the tests of any file, before what is far from them."""
+        cells = [self._cells(file) for file in self.files]
+        known = [{case.asked.key for case in file.cases if not case.group} for file in self.files]
+        for distance in zip(*cells, strict=True):
+            for file, near, seen in zip(self.files, distance, known, strict=True):
+                yield from _candidates(file, near, seen)
 
-    def _of(self, file: TestFile, *, wider: bool) -> Iterator[Candidate]:
-        """The cells of a file: of what it declares, or those that take more."""
-        cased = {case.asked.key for case in file.cases if not case.group}
-        principals, calls, contexts = dict(file.principals), dict(file.calls), {"": PLAIN, **file.contexts}
-        if wider:
-            # Every context for everybody would be many cells of little difference.
-            stranger = Context(name=_STRANGER, unknown=("Text that nobody vouches for.",))
-            contexts = {"": PLAIN, _STRANGER: contexts.get(_STRANGER, stranger)}
-            principals |= {one.name: one for one in self._everybody(file)}
-            calls |= {one.name: one for one in self._other_calls(file)}
-        for call in calls.values():
-            for context in contexts.values():
-                for principal in principals.values():
-                    new = _new(file, principal, call, context)
-                    if bool(new) is not wider or call.refused:
-                        continue
-                    now_us = file.now_us if context.now_us is None else context.now_us
-                    asked = Asked(principal=principal, call=call, context=context, now_us=now_us)
-                    if asked.key not in cased:
-                        yield Candidate(file=file, asked=asked, new=new)
+    def _cells(self, file: TestFile) -> tuple[_Cells, ...]:
+        """What the cells of a file are made of, the nearest first."""
+        own, calls, contexts = tuple(file.principals.values()), tuple(file.calls.values()), file.contexts
+        varied = variations(self.planes, file.now_us)
+        around = [_named_apart(context, contexts) for context in (varied.base, *varied.contexts)]
+        tools = self.planes.catalog.tools
+        numbered = [
+            one
+            for one in numbered_calls(file.calls, tools, varied.compared)
+            if one.name not in file.calls and self._takes(one.call)
+        ]
+        everybody, every_call = [*own, *self._everybody(file)], [*calls, *self._other_calls(file)]
+        stranger = replace(varied.base, name=_STRANGER, unknown=("Text that nobody vouches for.",))
+        declared = (PLAIN, *contexts.values())
+        # Every context for everybody would be many cells of little difference.
+        few = (*dict.fromkeys((PLAIN.name, around[0].name)), _STRANGER)
+        known = {"": PLAIN, around[0].name: around[0], _STRANGER: contexts.get(_STRANGER, stranger)}
+        return (
+            (own, calls, declared),
+            (own, calls, around),
+            (own, numbered, (around[0], *declared)),
+            (everybody, every_call, [known[name] for name in few]),
+            (everybody, every_call, around),
+        )
+
+    def _takes(self, call: Call) -> bool:
+        return not isinstance(parse_call(self.planes.catalog, call, org=self.planes.organisation), Reason)
 
     def _everybody(self, file: TestFile) -> Iterator[Principal]:
         """Every user and service with every agent that the file does not pair yet."""
@@ -117,7 +132,7 @@ class Candidates:
             call = Call(tool=tool.name, args=_sample_args(tool))
             if tool.name in called or name in file.calls:
                 continue
-            if not isinstance(parse_call(self.planes.catalog, call, org=self.planes.organisation), Reason):
+            if self._takes(call):
                 yield NamedCall(name=name, call=call)
         yield from self._on_named_resources(file)
         asked = {one.call.args.get("agent") for one in file.calls.values() if one.call.tool == DELEGATE_TOOL}
@@ -134,8 +149,7 @@ class Candidates:
                 call = Call(tool=tool.name, args={**(_sample_args(tool) if known is None else known), **values})
                 title = f"{tool.name}-{name}".replace(".", "-").replace("/", "-")
                 same = any(one.call == call for one in file.calls.values()) or title in file.calls
-                answer = parse_call(self.planes.catalog, call, org=self.planes.organisation)
-                if not same and not isinstance(answer, Reason):
+                if not same and self._takes(call):
                     yield NamedCall(name=title, call=call)
 
 
@@ -148,6 +162,28 @@ def _placed(tool: ToolSpec, resources: Sequence[str]) -> Iterator[tuple[str, dic
             found = re.fullmatch(form, resource)
             if found is not None and names:
                 yield resource, dict(zip(names, map(unquote, found.groups()), strict=True))
+
+
+def _candidates(file: TestFile, cells: _Cells, seen: set[tuple[str, str, str]]) -> Iterator[Candidate]:
+    """Those of these cells that are not among `seen`, to which they are added."""
+    principals, calls, contexts = cells
+    for call in calls:
+        for context in contexts:
+            for principal in principals:
+                now_us = file.now_us if context.now_us is None else context.now_us
+                asked = Asked(principal=principal, call=call, context=context, now_us=now_us)
+                if asked.key not in seen and not call.refused:
+                    seen.add(asked.key)
+                    yield Candidate(file=file, asked=asked, new=_new(file, principal, call, context))
+
+
+def _named_apart(context: Context, declared: Mapping[str, Context]) -> Context:
+    """`context`, under a name that the file does not give to another one."""
+    name, number = context.name, 1
+    while declared.get(name, context) not in (context, replace(context, name=name)):
+        number += 1
+        name = f"{context.name}-{number}"
+    return replace(context, name=name)
 
 
 def _new(file: TestFile, principal: Principal, call: NamedCall, context: Context) -> frozenset[str]:

@@ -15,7 +15,7 @@ from bailiwick.guard.rehearsal import OtherRules, Rehearsed
 from bailiwick.model.decision import Decision
 from bailiwick.policy.mutants import Mutant, mutants_of
 from bailiwick.testing.candidates import Candidate, Candidates
-from bailiwick.testing.expected import TestFile
+from bailiwick.testing.expected import Expected, TestFile
 from bailiwick.testing.run import Ran, by_link, complaints, deciding
 from bailiwick.testing.write import Shown, case_toml
 
@@ -105,6 +105,11 @@ def _asks(rehearsed: Rehearsed, touched: frozenset[str]) -> bool:
     return any(request is not None and request.tool in touched for request in asked)
 
 
+def _judged(rehearsed: Rehearsed) -> bool:
+    """Whether a test of it could pass: not if a fact is missing that the rules read."""
+    return not complaints(Expected(outcome=rehearsed.decision.outcome), rehearsed.decision)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Search:
     """Looks for calls that show survivors; one call may show several."""
@@ -120,7 +125,7 @@ class _Search:
         best: tuple[Shown, Candidate] | None = None
         for candidate in self.candidates:
             rehearsed = self.candidates.rehearsed(candidate)
-            if not _asks(rehearsed, touched):
+            if not _asks(rehearsed, touched) or not _judged(rehearsed):
                 continue
             if count == MOST_TRIED:
                 break

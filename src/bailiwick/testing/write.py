@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
 from enum import IntEnum
 
 from bailiwick.model.decision import Decision
 from bailiwick.testing.candidates import Candidate
+from bailiwick.testing.expected import Context
 from bailiwick.testing.run import by_link, deciding
 
 __all__ = ["Shown", "case_toml"]
@@ -58,7 +60,28 @@ def _parts(candidate: Candidate) -> Iterator[tuple[str, str, Mapping[str, object
     if "calls" in candidate.new:
         yield "calls", call.name, {"tool": call.call.tool, "args": call.call.args}
     if "contexts" in candidate.new:
-        yield "contexts", context.name, {"unknown": list(context.unknown)}
+        yield "contexts", context.name, dict(_context(context, candidate.asked.now_us))
+
+
+def _context(context: Context, now_us: int) -> Iterator[tuple[str, object]]:
+    """The keys of a context that was made here: it has no prompts and no results."""
+    if context.now_us is not None:
+        yield "now", datetime.fromtimestamp(now_us // 1_000_000, UTC).replace(microsecond=now_us % 1_000_000).isoformat()
+    if context.unknown:
+        yield "unknown", list(context.unknown)
+    if context.evidence.at_ms is not None:
+        age, evidence = now_us // 1000 - context.evidence.at_ms, context.evidence
+        yield "evidence", {"method": evidence.method.value, "age": f"{age}ms", "strong": evidence.strong}
+    if context.environment:
+        yield "environment", dict(context.environment)
+    if context.facts:
+        yield (
+            "facts",
+            {
+                name: {"value": value, "age": f"{age_ms}ms"} if age_ms else value
+                for name, (value, age_ms) in context.facts.items()
+            },
+        )
 
 
 def _key(name: str) -> str:

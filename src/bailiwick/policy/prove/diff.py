@@ -30,6 +30,7 @@ from bailiwick.policy.prove.notes import changes
 from bailiwick.policy.prove.people import Entity, People
 from bailiwick.policy.prove.plain import plainest
 from bailiwick.policy.prove.smt import Found, Model, Question, Smt, Term, Unsupported
+from bailiwick.policy.prove.strictness import Strictness, strength
 from bailiwick.policy.prove.witness import Answer, Case, Level, Side, ask_call, ask_link, case_of
 from bailiwick.policy.scope import action_fits
 from bailiwick.policy.world import ActionDecl
@@ -55,7 +56,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One difference. `case` shows it, `before` and `after` are Cedar's answers to it (None where there is no case);
-    `whole` says whether a whole call gains it, not only one link; `why` is a sentence where it needs review."""
+    `whole` says whether a whole call gains it, not only one link; `why` is a sentence where it needs review,
+    `weaker` says in which ways an approval is weaker than it was."""
 
     kind: Kind
     principal: EntityKind
@@ -65,6 +67,7 @@ class Finding:
     after: Answer | None = None
     whole: bool = False
     why: str = ""
+    weaker: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +148,7 @@ class _Sides:
             {name: info.gate for name, info in side.engine.policies.items() if info.gate is not None}
             for side in self.both
         )
-        self._covered: dict[str, tuple[str, ...]] = {}
+        self.strictness = Strictness((self.gates[0], old.directory), (self.gates[1], new.directory))
         self.resources = named_resources(rule for rules in self.rules for rule in rules.values())
         self._same_people = _same_people(old.directory, new.directory)
 
@@ -162,50 +165,10 @@ class _Sides:
     def _relevant(self, side: int, action: ActionDecl) -> frozenset[object]:
         gates = self.gates[side]
         return frozenset(
-            (rule.effect, rule.principal, rule.action, rule.resource, rule.clauses, _strength(gates.get(name)))
+            (rule.effect, rule.principal, rule.action, rule.resource, rule.clauses, strength(gates.get(name)))
             for name, rule in self.rules[side].items()
             if action_fits(rule.action, action)
         )
-
-    def covered(self, gate: str) -> tuple[str, ...]:
-        """The new gates that are at least as strict as the old one: as many people, and nobody else among them."""
-        if gate not in self._covered:
-            self._covered[gate] = self._covers(self.gates[0][gate])
-        return self._covered[gate]
-
-    def _covers(self, was: Gate) -> tuple[str, ...]:
-        return tuple(
-            name
-            for name, now in self.gates[1].items()
-            if now.kind is was.kind and now.quorum >= was.quorum and self._no_others(was, now)
-        )
-
-    def _no_others(self, was: Gate, now: Gate) -> bool:
-        before, after = (side.directory for side in self.both)
-        people = all(_may_approve(before, was, user) for user in after.users if _may_approve(after, now, user))
-        return people and all(_lies_in(after, ref, was.approvers) for ref in now.approvers)
-
-
-def _strength(gate: Gate | None) -> object:
-    return gate and (gate.kind, gate.quorum, frozenset(gate.approvers))
-
-
-def _may_approve(directory: Directory, gate: Gate, user: str) -> bool:
-    ref = EntityRef(kind=EntityKind.USER, id=user)
-    return ref in gate.approvers or not directory.groups_of(user).isdisjoint(gate.approvers)
-
-
-def _lies_in(directory: Directory, ref: EntityRef, above: tuple[EntityRef, ...]) -> bool:
-    parents = directory.groups if ref.kind is EntityKind.GROUP else directory.roles
-    todo, seen = [ref.id], set[str]()
-    while todo:
-        name = todo.pop()
-        if EntityRef(kind=ref.kind, id=name) in above:
-            return True
-        if name not in seen and ref.kind is not EntityKind.USER:
-            seen.add(name)
-            todo += parents.get(name, ())
-    return False
 
 
 def _same_people(old: Directory, new: Directory) -> bool:
@@ -340,7 +303,7 @@ class _Comparison:
     def _lost(self, before: LinkTerms, after: LinkTerms) -> Iterator[Term]:
         """Gates that asked, where none that is as strict asks now."""
         for gate, fires in before.gates.items():
-            now = self._smt.any(after.gates.get(name, False) for name in self._sides.covered(gate))
+            now = self._smt.any(after.gates.get(name, False) for name in self._sides.strictness.covered(gate))
             yield self._smt.all((fires, self._smt.no(now)))
 
     def _shown(self, kind: Kind, link: _Link, model: Model, *, whole: bool) -> Finding:
@@ -364,8 +327,16 @@ class _Comparison:
             )
         if whole:
             whole = self._confirmed(kind, ask_call(old, case, side=0), ask_call(new, case, side=1))
+        weaker = self._sides.strictness.weaker(before.gates, after.gates) if kind is Kind.WEAKER else ()
         return Finding(
-            kind=kind, principal=kind_of, tool=self._tool, case=case, before=before, after=after, whole=whole
+            kind=kind,
+            principal=kind_of,
+            tool=self._tool,
+            case=case,
+            before=before,
+            after=after,
+            whole=whole,
+            weaker=weaker,
         )
 
     def _confirmed(self, kind: Kind, before: Answer, after: Answer) -> bool:
@@ -376,7 +347,7 @@ class _Comparison:
                 return after.level is Level.ASKED and before.level is Level.DENIED
             case Kind.WEAKER:
                 asks = after.level is before.level is Level.ASKED
-                return asks and any(not set(self._sides.covered(gate)) & set(after.gates) for gate in before.gates)
+                return asks and any(not set(self._sides.strictness.covered(gate)) & set(after.gates) for gate in before.gates)
             case _:
                 return after.level < before.level
 

@@ -48,7 +48,8 @@ _LEVELS = {Outcome.DENY: Level.DENIED, Outcome.NEEDS_APPROVAL: Level.ASKED, Outc
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One concrete call. `link` and `resource` are what was asked about; `contexts` is the call's context as each side
-    declares it; `shown` what the rules read of it, by name."""
+    declares it; `shown` what the rules read of it, by name. `hours` is `context.hours` as each side has it then: empty if
+    no rule looks at it."""
 
     tool: str
     chain: Chain
@@ -63,7 +64,7 @@ class Case:
     newcomers: tuple[Newcomer, ...]
     contexts: tuple[Mapping[str, object], ...]
     now_ms: int
-    hours: Mapping[str, int]
+    hours: tuple[Mapping[str, object], ...]
     shown: Mapping[str, object]
 
 
@@ -94,6 +95,7 @@ def case_of(people: People, call: AnyCall, *, link: Entity, resource: Entity, mo
     setting = call.setting
     root, actor, agent = (people.ref(each, model) for each in (call.root, call.actor, call.agent))
     now = call.now(model)
+    now_ms, hours = _moment(call, NOON_MS if now is None else now, model)
     links = _chain(root, agent, actor, depth=model.of(call.depth))
     contexts = tuple(
         MappingProxyType(dict(call.facts(action.context, model)))
@@ -119,8 +121,8 @@ def case_of(people: People, call: AnyCall, *, link: Entity, resource: Entity, mo
         approved=frozenset(call.sets.read("approved", model)),
         newcomers=tuple(newcomers.values()),
         contexts=contexts,
-        now_ms=NOON_MS if now is None else now,
-        hours=call.hours(setting.sides[-1].hours, model),
+        now_ms=now_ms,
+        hours=hours,
         shown=MappingProxyType(_shown(call, contexts[-1])),
     )
 
@@ -190,7 +192,7 @@ def _engine(given: Side, case: Case) -> PolicyEngine:
 
 def _request(engine: PolicyEngine, case: Case, side: int, approved: frozenset[str]) -> PolicyRequest:
     context = case.contexts[min(side, len(case.contexts) - 1)]
-    now_ms = _now(case, engine.world.hours)
+    now_ms = case.now_ms
     expires = None if case.expires_ms == NO_END else case.expires_ms
     tools, within = case.scope
     subject = engine.subject(
@@ -219,17 +221,25 @@ def _record(context: Mapping[str, object], name: str) -> Facts:
     return value
 
 
-def _now(case: Case, declared: WorkingHours | None) -> int:
-    """The call's time; where rules look at the hour, the next time from then on that is as they want it."""
-    now_ms, hours = case.now_ms, case.hours
-    if declared is None or not hours:
-        return now_ms
+def _moment(call: AnyCall, now_ms: int, model: Model) -> tuple[int, tuple[Mapping[str, object], ...]]:
+    """The call's time; where rules look at the hour, the next time from then on that is as the model wants it on every
+    side."""
+    declared = [side.hours for side in call.setting.sides]
+    wanted = [call.hours(hours, model) for hours in declared]
+    if not any(wanted):
+        return now_ms, ()
+    found = now_ms
     for later in range(7 * 24 * 60):
         at = now_ms + later * _MINUTE_MS
-        found = declared.facts(at)
-        if all(found[name] == value for name, value in hours.items()):
-            return at
-    return now_ms
+        if all(_fits(hours, at, wants) for hours, wants in zip(declared, wanted, strict=True)):
+            found = at
+            break
+    return found, tuple(MappingProxyType(dict(hours.facts(found)) if hours else {}) for hours in declared)
+
+
+def _fits(hours: WorkingHours | None, at_ms: int, wanted: Mapping[str, int]) -> bool:
+    facts = hours.facts(at_ms) if hours and wanted else {}
+    return all(facts[name] == value for name, value in wanted.items())
 
 
 def _around(context: Mapping[str, object], now_ms: int) -> Circumstances:
