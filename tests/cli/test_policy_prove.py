@@ -176,3 +176,48 @@ def test_without_the_extra_it_says_which_one_to_install(project: Callable[[str],
         [sys.executable, "-c", script, "check", str(folder)], capture_output=True, text=True, timeout=60, check=False
     )
     assert checked.returncode == 0
+
+
+HOURS = '[hours]\ndays = ["monday", "tuesday"]\nbegin = "09:00"\nend = "%s"\n'
+BY_DAY = '@id("by-day") forbid (principal, action == Action::"db.query", resource) unless { context.hours.working };\n'
+
+
+def test_a_change_of_the_hours_alone_is_shown_with_its_time(
+    terminal: Callable[..., Said], project: Callable[[str], Path]
+) -> None:
+    old, new = project("old"), project("new")
+    for folder, end in ((old, "17:00"), (new, "18:00")):
+        change(folder, '@id("desk-tables-only")', BY_DAY + '@id("desk-tables-only")')
+        declare(folder, HOURS % end)
+    declare(new, '[environment]\nnetwork = "string?"\n[facts.calm]\ntype = "bool"\nabout = "global"\n')
+    said = terminal("policy", "diff", old, new)
+    assert said.code == 1, said.out + said.err
+    text = " ".join(said.out.split())
+    assert "newly allowed: db.query" in text
+    assert "time before: Monday 17:" in text or "time before: Tuesday 17:" in text
+    assert "not working time time after:" in text
+    assert "also changed: [hours] were Mon Tue 09:00 to 17:00 UTC and are Mon Tue 09:00 to 18:00 UTC" in text
+    assert "[environment] declares network too" in text
+    assert "[facts] declares calm too" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ('@quorum("2")', '@quorum("1")', "weaker it took 2 people and takes 1"),
+        (
+            '@approvers("Group::support-leads")',
+            '@approvers("Group::support")',
+            "could approve now, and could not before",
+        ),
+    ],
+)
+def test_a_weaker_approval_says_what_is_weaker(
+    terminal: Callable[..., Said], project: Callable[[str], Path], before: str, after: str, says: str
+) -> None:
+    old, new = project("old"), project("new")
+    for folder in (old, new):
+        change(folder, '@quorum("1")', '@quorum("2")')
+    change(new, before, after)
+    said = terminal("policy", "diff", old, new)
+    assert says in " ".join(said.out.split()), said.out + said.err

@@ -259,7 +259,7 @@ def test_missing_tests_give_facts_times_and_numbers(tmp_path: Path) -> None:
     assert {rule for rule, _ in names(before)} >= rules
     assert [told for told in unshown(before) if told[0] in rules and "scope" not in told[1]] == []
     after = mutated(planes, AROUND + "".join(f"\n{each.toml}" for each in before.missing))
-    assert after.missing == ()
+    assert names(after).isdisjoint(names(before))
     assert after.killed == before.killed + len(names(before))
 
 
@@ -278,4 +278,4 @@ def test_a_case_without_the_facts_of_its_rules_is_never_printed(tmp_path: Path) 
     assert ("frozen", "the rule is gone") in names(before)
     assert all("frozen = " in each.toml for each in before.missing if any(one.rule == "frozen" for one in each.mutants))
     after = mutated(planes, text + "".join(f"\n{each.toml}" for each in before.missing))
-    assert after.missing == ()
+    assert names(after).isdisjoint(names(before))

@@ -27,8 +27,9 @@ def declared_changes(old: Project, new: Project) -> Iterator[str]:
     """What rules read of the time and of the surroundings, where it is declared otherwise: findings show what that
     grants."""
     was, now = old.settings.decisions, new.settings.decisions
-    if was.hours != now.hours:
-        yield f"[hours] were {_hours(was.hours)} and are {_hours(now.hours)}"
+    before, after = (project.planes.policy.enforced.world.hours for project in (old, new))
+    if before != after:
+        yield f"[hours] were {_hours(before)} and are {_hours(after)}"
     yield from _named("environment", was.environment, now.environment)
     yield from _named("facts", was.facts, now.facts)
 

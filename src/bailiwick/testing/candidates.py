@@ -20,7 +20,6 @@ from bailiwick.model.tool import DELEGATE_TOOL, ToolSpec
 from bailiwick.policy.mutants import named_resources
 from bailiwick.testing.expected import PLAIN, Asked, Context, NamedCall, Principal, TestFile
 from bailiwick.testing.variations import numbered_calls, variations
-from bailiwick.testing.variations import numbered_calls, variations
 
 __all__ = ["MOST", "Candidate", "Candidates"]
 

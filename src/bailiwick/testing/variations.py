@@ -91,8 +91,8 @@ def _compared(planes: Planes) -> Compared:
                             found.setdefault(name, set()).update(_values(other))
                 case pst.GetAttr():
                     found.setdefault(path(node), set())
-                case pst.HasAttr(base=base, attr=attr):
-                    found.setdefault(f"{path(base)}.{attr}", set())
+                case pst.HasAttr(base=base, attrs=attrs):
+                    found.setdefault(".".join((path(base), *attrs)), set())
                 case _:
                     pass
     return {name: frozenset(values) for name, values in found.items()}

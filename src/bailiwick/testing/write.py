@@ -66,7 +66,8 @@ def _parts(candidate: Candidate) -> Iterator[tuple[str, str, Mapping[str, object
 def _context(context: Context, now_us: int) -> Iterator[tuple[str, object]]:
     """The keys of a context that was made here: it has no prompts and no results."""
     if context.now_us is not None:
-        yield "now", datetime.fromtimestamp(now_us // 1_000_000, UTC).replace(microsecond=now_us % 1_000_000).isoformat()
+        now = datetime.fromtimestamp(now_us // 1_000_000, UTC).replace(microsecond=now_us % 1_000_000)
+        yield "now", now.isoformat()
     if context.unknown:
         yield "unknown", list(context.unknown)
     if context.evidence.at_ms is not None:

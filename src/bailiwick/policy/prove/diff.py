@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from bailiwick.model.decision import Gate
 from bailiwick.model.directory import Directory
-from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.model.principal import EntityKind
 from bailiwick.policy.prove.call import AnyCall, Setting
 from bailiwick.policy.prove.encode import Encoder, LinkTerms, link_terms, named_resources
 from bailiwick.policy.prove.notes import changes
@@ -347,7 +347,7 @@ class _Comparison:
                 return after.level is Level.ASKED and before.level is Level.DENIED
             case Kind.WEAKER:
                 asks = after.level is before.level is Level.ASKED
-                return asks and any(not set(self._sides.strictness.covered(gate)) & set(after.gates) for gate in before.gates)
+                return asks and bool(self._sides.strictness.weaker(before.gates, after.gates))
             case _:
                 return after.level < before.level
 

@@ -48,8 +48,8 @@ _LEVELS = {Outcome.DENY: Level.DENIED, Outcome.NEEDS_APPROVAL: Level.ASKED, Outc
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One concrete call. `link` and `resource` are what was asked about; `contexts` is the call's context as each side
-    declares it; `shown` what the rules read of it, by name. `hours` is `context.hours` as each side has it then: empty if
-    no rule looks at it."""
+    declares it; `shown` what the rules read of it, by name. `hours` is `context.hours` as each side has it then: empty
+    if no rule looks at it."""
 
     tool: str
     chain: Chain
