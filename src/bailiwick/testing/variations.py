@@ -14,15 +14,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 from math import prod
 
-from cedarpy import pst
-
 from bailiwick.guard.planes import Planes
 from bailiwick.model.call import Call, Fact
 from bailiwick.model.circumstances import Evidence, FactDecl, Method, WorkingHours
 from bailiwick.model.directory import Attribute
 from bailiwick.model.shape import Bool, Long, Shape, String
 from bailiwick.model.tool import ToolSpec
-from bailiwick.policy.tree import literals, path, walk
+from bailiwick.policy.compared import Compared, compared_with
 from bailiwick.testing.expected import PLAIN, Context, NamedCall
 
 __all__ = ["Variations", "numbered_calls", "variations"]
@@ -33,11 +31,8 @@ _LONGS = range(-(2**63), 2**63)
 _YEAR_9000_MS = 221_845_392_000_000
 _AGES_MS = range(1_000, 366 * 86_400_000)
 """Ages that a test file can give."""
-_COMPARED = frozenset({"eq", "not_eq", "less", "less_eq", "greater", "greater_eq", "contains", "in"})
 _WORD = re.compile(r"[^A-Za-z0-9]+")
 
-Compared = Mapping[str, frozenset[int | str]]
-"""A path like `context.args.count` → the literals that rules compare it with; empty if they read it otherwise."""
 _Step = Callable[[Context], Context]
 _Choice = tuple[str, _Step]
 """A word for it, and what it makes of a context."""
@@ -55,7 +50,7 @@ class Variations:
 
 def variations(planes: Planes, now_us: int) -> Variations:
     """Those of a file whose clock stands at `now_us`."""
-    compared = _compared(planes)
+    compared = compared_with(planes.policy)
     choices = [each for each in _choices(planes, compared, now_us) if each]
     first = [each[0] for each in choices]
     base = _made(first)
@@ -78,30 +73,6 @@ def _made(chosen: Sequence[_Choice]) -> Context:
     for _, step in chosen:
         context = step(context)
     return replace(context, name="-".join(word for word, _ in chosen if word))
-
-
-def _compared(planes: Planes) -> Compared:
-    found: dict[str, set[int | str]] = {}
-    for tree in planes.policy.bundle.policy_set.to_pst().static_policies.values():
-        for node in (node for clause in tree.clauses for node in walk(clause.expr)):
-            match node:
-                case pst.BinaryOp(op=op, left=left, right=right) if op in _COMPARED:
-                    for one, other in ((left, right), (right, left)):
-                        if name := path(one):
-                            found.setdefault(name, set()).update(_values(other))
-                case pst.GetAttr():
-                    found.setdefault(path(node), set())
-                case pst.HasAttr(base=base, attrs=attrs):
-                    found.setdefault(".".join((path(base), *attrs)), set())
-                case _:
-                    pass
-    return {name: frozenset(values) for name, values in found.items()}
-
-
-def _values(expr: pst.Expr) -> Iterator[int | str]:
-    for one in literals(expr):
-        if isinstance(one, pst.LongLit | pst.StringLit):
-            yield one.value
 
 
 def _choices(planes: Planes, compared: Compared, now_us: int) -> Iterator[list[_Choice]]:
