@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bailiwick import Denied, Guard, Session
-from bailiwick.errors import UsageError
-from bailiwick.model.circumstances import WorkingHours
+from bailiwick.errors import FactUnavailable, UsageError
+from bailiwick.guard.circumstances import joined
+from bailiwick.model.circumstances import FactReading, WorkingHours
+from bailiwick.project import load_project
 from bailiwick.stores.log_reader import LogReader
 from tests.worlds import FILES, LOGS, Clock, Tool, decisions, edit, make_world, with_ports
 
@@ -213,6 +215,14 @@ def test_a_fact_about_a_user_denies_where_a_service_is_the_root(tmp_path: Path) 
         guard.session(service="nightly", agent="desk-bot", task="Tidy up", environment={"network": "x"}) as session,
     ):
         assert session.check("put.safe", {"id": "7"}).reasons[0].code == "fact-unavailable"
+
+
+def test_a_fact_of_several_objects_is_as_old_as_its_oldest_reading_and_must_be_one(tmp_path: Path) -> None:
+    (owners,) = (fact for fact in load_project(world(tmp_path)).planes.settings.facts if fact.name == "owners")
+    young, old = FactReading(value=("alice",), read_ms=9), FactReading(value=("alice",), read_ms=5)
+    assert joined(owners, [young, old]) == old
+    with pytest.raises(FactUnavailable):
+        joined(owners, [young, FactReading(value=("bob",), read_ms=9)])
 
 
 def test_a_provider_of_a_fact_that_is_not_declared_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ line is a claim, so it counts for neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from bailiwick.errors import StoreError
@@ -29,7 +29,7 @@ from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.bundle import ProjectBundle
 from bailiwick.model.decision import Outcome, Plane, Reason
 from bailiwick.model.event import EventKind
-from bailiwick.model.standing import Target, TargetKind
+from bailiwick.model.standing import TargetKind
 from bailiwick.model.tool import Durability
 from bailiwick.policy.request import AdminRequest
 
@@ -137,15 +137,9 @@ def activate(core: Core, order: ActivationOrder) -> Flow[Activation | Reason]:
 
 def _loses_suspended(now: Planes, then: Planes) -> Reason | None:
     """Why what is suspended would be gone: under another name it would run again, without another person's leave."""
-    known = {
-        TargetKind.TOOL: then.catalog.tools,
-        TargetKind.AGENT: then.directory.agents,
-        TargetKind.USER: then.directory.users,
-        TargetKind.SERVICE: then.directory.services,
-    }
     for target in sorted(now.suspensions.by_target):
-        names = known.get(target.kind)
-        if names is not None and target.name not in names and _was_there(now, target):
+        # What is no longer there today cannot be lost.
+        if target.name in _names(now, target.kind) and target.name not in _names(then, target.kind):
             return _reason(
                 "bundle-loses-suspended",
                 f"{target} is suspended, and the bundle does not know it any more.",
@@ -154,9 +148,16 @@ def _loses_suspended(now: Planes, then: Planes) -> Reason | None:
     return None
 
 
-def _was_there(planes: Planes, target: Target) -> bool:
-    directory, name = planes.directory, target.name
-    return any(name in held for held in (planes.catalog.tools, directory.agents, directory.users, directory.services))
+def _names(planes: Planes, kind: TargetKind) -> Collection[str]:
+    """What a project's files name of this kind; nothing where they name none (sessions, everything)."""
+    directory = planes.directory
+    held: Mapping[TargetKind, Collection[str]] = {
+        TargetKind.TOOL: planes.catalog.tools,
+        TargetKind.AGENT: directory.agents,
+        TargetKind.USER: directory.users,
+        TargetKind.SERVICE: directory.services,
+    }
+    return held.get(kind, ())
 
 
 def check_bundle(planes: Planes, bundle: ProjectBundle, now_ms: int) -> tuple[str, ...] | Reason:

@@ -1,9 +1,9 @@
 """Sessions that rest on something signed: a user's sign-in, a plan, a delegation from another process.
 
 What a token says is verified when its session is opened, and what it allows is in the session's authority from then on.
-INVARIANT: before each decision of such a session the store is asked whether one of its ids was revoked; and each call
-of a delegated one comes with a proof, made for that call alone, that its agent holds the key of the token.
-DESIGN §5 *Identity*.
+INVARIANT: before each decision of a session that rests on a plan or a delegation the store is asked whether one of its
+ids was revoked; and each call of a delegated one comes with a proof, made for that call alone, that its agent holds the
+key of the token. (A sign-in is evidence of the moment; rules read how old it is.) DESIGN §5 *Identity*.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.credentials import Credential
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, Flow, Now, OpenStored
-from bailiwick.guard.names import known_tools, known_zones
+from bailiwick.guard.names import known_names
 from bailiwick.guard.opening import load_state
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import decision_draft, draft, outcome_draft
@@ -124,10 +124,8 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
 
 def in_the_catalogs_words(planes: Planes, request: DelegationRequest) -> DelegationRequest | Reason:
     """The same request with tools by their catalog names, or why it names what does not exist."""
-    tools, zones = known_tools(planes.catalog, request.tools), known_zones(planes.catalog, request.zones)
-    if isinstance(tools, Reason):
-        return tools
-    return zones if isinstance(zones, Reason) else replace(request, tools=tools, zones=zones)
+    names = known_names(planes.catalog, request.tools, request.zones)
+    return names if isinstance(names, Reason) else replace(request, tools=names[0], zones=names[1])
 
 
 def handed_on(planes: Planes, session: SessionState, request: DelegationRequest, now_us: int) -> Authority | Reason:

@@ -11,13 +11,25 @@ from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL, Catalog
 
-__all__ = ["known_tools", "known_zones"]
+__all__ = ["known_names"]
 
 _BUILT_IN = (DELEGATE_TOOL, WIDEN_TOOL)
 
 
-def known_tools(catalog: Catalog, names: Collection[str] | None) -> frozenset[str] | Reason | None:
-    """The catalog's names of these tools; None for None."""
+Names = frozenset[str] | None
+
+
+def known_names(
+    catalog: Catalog, tools: Collection[str] | None, zones: Collection[str] | None
+) -> tuple[Names, Names] | Reason:
+    """Tools by their catalog names, and zones, each None for None; or which of them does not exist."""
+    known, places = _known_tools(catalog, tools), _known_zones(catalog, zones)
+    if isinstance(known, Reason):
+        return known
+    return places if isinstance(places, Reason) else (known, places)
+
+
+def _known_tools(catalog: Catalog, names: Collection[str] | None) -> Names | Reason:
     if names is None:
         return None
     if isinstance(names, str | bytes):
@@ -32,8 +44,7 @@ def known_tools(catalog: Catalog, names: Collection[str] | None) -> frozenset[st
     return frozenset(found)
 
 
-def known_zones(catalog: Catalog, names: Collection[str] | None) -> frozenset[str] | Reason | None:
-    """These zones, all of which the catalog declares; None for None."""
+def _known_zones(catalog: Catalog, names: Collection[str] | None) -> Names | Reason:
     if names is None:
         return None
     if isinstance(names, str | bytes):

@@ -13,7 +13,7 @@ from bailiwick.errors import UsageError, Where
 from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
 from bailiwick.guard.effects import Append, ChangeScope, DelegatedSessions, Flow, LoadChanges, LoadScope, Now
-from bailiwick.guard.names import known_tools, known_zones
+from bailiwick.guard.names import known_names
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import decision_draft, draft, outcome_draft
 from bailiwick.guard.state import Permit, SessionState
@@ -77,10 +77,8 @@ def narrow_flow(core: Core, session: SessionState, request: ScopeRequest) -> Flo
 
 
 def _named(planes: Planes, request: ScopeRequest) -> ScopeRequest | Reason:
-    tools, zones = known_tools(planes.catalog, request.tools), known_zones(planes.catalog, request.zones)
-    if isinstance(tools, Reason):
-        return tools
-    return zones if isinstance(zones, Reason) else replace(request, tools=tools, zones=zones)
+    names = known_names(planes.catalog, request.tools, request.zones)
+    return names if isinstance(names, Reason) else replace(request, tools=names[0], zones=names[1])
 
 
 def keep_less(core: Core, session: SessionState, asked: Grant, now_us: int) -> Flow[None]:
