@@ -62,7 +62,7 @@ def cases(desk: Desk, tool: str, arguments: Arguments) -> dict[str, Case]:
         )
 
     def understand() -> None:
-        parsed = parse_call(planes.catalog, call, org=planes.organisation)
+        parsed = parse_call(planes.catalog, call, around=planes.surroundings(), types=planes.types)
         assert isinstance(parsed, Action)
         action_digest(parsed, state.authority)
         effect_key(parsed, planes.settings.tenant, planes.settings.env)

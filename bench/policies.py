@@ -122,7 +122,7 @@ def load_rules(folder: Path, layout: str, rules: int) -> Loaded:
     before, began = _peak(), perf_counter()
     planes = load_project(folder).planes
     seconds, after = perf_counter() - began, _peak()
-    action = parse_call(planes.catalog, Call(tool="desk0.read", args={"id": "7"}), org=planes.organisation)
+    action = parse_call(planes.catalog, Call(tool="desk0.read", args={"id": "7"}), around=planes.surroundings())
     assert isinstance(action, Action)
     user, bot = EntityRef(kind=EntityKind.USER, id="person0"), EntityRef(kind=EntityKind.AGENT, id="bot0")
     subject = planes.policy.subject(chain=Chain(links=(user, bot)), task="t", purpose="Look it up", expires_ms=None)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bailiwick.action import Organisation, load_catalog, parse_call
+from bailiwick.action.types import Surroundings
 from bailiwick.model.call import Action, Call
 from bailiwick.model.decision import Reason
 from bailiwick.model.tool import Catalog
 
 DATA = Path(__file__).parent / "data"
 LEVELS = ("public", "internal", "confidential")
-ORG = Organisation(domains=frozenset({"acme.example"}))
+ORG = Surroundings(organisation=Organisation(domains=frozenset({"acme.example"})))
 
 
 def cases(name: str) -> list[dict[str, Any]]:
@@ -32,4 +33,4 @@ DESK = catalog_of((DATA / "desk_tools.toml").read_text(encoding="utf-8"))
 
 
 def parsed(tool: str, args: Mapping[str, object], catalog: Catalog = DESK) -> Action | Reason:
-    return parse_call(catalog, Call(tool=tool, args=args), org=ORG)
+    return parse_call(catalog, Call(tool=tool, args=args), around=ORG)

@@ -342,7 +342,7 @@ def reference(
         "depth": len(links) - 2,
         "args": FACTS[name],
         "approved": sorted(approved),
-        "usage": {},
+        "enforced": [], "usage": {},
         "signals": {},
         "evidence": {"method": "claimed", "age_ms": 2**53 - 1, "strong": False},
         "hours": {"weekday": 0, "minute": 0, "working": False},

@@ -221,7 +221,7 @@ def planes() -> Planes:
 
 
 def parsed(tool: str, args: Any) -> Action | Reason:
-    return parse_call(planes().catalog, Call(tool=tool, args=args), org=planes().organisation)
+    return parse_call(planes().catalog, Call(tool=tool, args=args), around=planes().surroundings())
 
 
 @at("action")

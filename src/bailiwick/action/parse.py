@@ -13,20 +13,21 @@ from collections.abc import Mapping
 
 from bailiwick.action.interfaces import interface_facts, recipients_of
 from bailiwick.action.templates import render, template_segments
-from bailiwick.action.types import STANDARD_TYPES, Organisation, TypeRegistry, Unparsable
+from bailiwick.action.types import STANDARD_TYPES, Surroundings, TypeRegistry, Unparsable
 from bailiwick.action.types.base import Beyond
 from bailiwick.errors import CanonicalError
 from bailiwick.model.call import Action, ArgFacts, Call, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Plane, Reason
+from bailiwick.model.lookup import Lookup
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import ArgSpec, Catalog, ToolSpec
 
-__all__ = ["Organisation", "parse_call"]
+__all__ = ["lookups", "parse_call"]
 
 
 def parse_call(
-    catalog: Catalog, call: Call, *, org: Organisation, types: TypeRegistry = STANDARD_TYPES
+    catalog: Catalog, call: Call, *, around: Surroundings, types: TypeRegistry = STANDARD_TYPES
 ) -> Action | Reason:
     """What `call` would do. `types` is the registry that the catalog was loaded with. Pure; never raises.
 
@@ -53,7 +54,7 @@ def parse_call(
         value = call.args.get(name)
         if value is None:
             continue
-        parsed = types[spec.type].parse(value, spec, org)
+        parsed = types[spec.type].parse(value, spec, around)
         if isinstance(parsed, Unparsable):
             return _unparsable(tool, spec, parsed, types)
         if parsed.beyond:
@@ -73,7 +74,21 @@ def parse_call(
         interfaces=interface_facts(tool, found, recipients) if tool.interface else {},
         recipients=recipients[0],
         recipients_external=recipients[1],
+        found={each: around.found[each] for each in lookups(catalog, call, types=types) if each in around.found},
     )
+
+
+def lookups(catalog: Catalog, call: Call, *, types: TypeRegistry = STANDARD_TYPES) -> tuple[Lookup, ...]:
+    """What has to be looked up before `call` can be parsed, each once. Pure; never raises."""
+    tool = catalog.find(call.tool)
+    if tool is None:
+        return ()
+    asked: dict[Lookup, None] = {}
+    for name, spec in tool.args.items():
+        value = call.args.get(name)
+        if value is not None:
+            asked.update(dict.fromkeys(types[spec.type].asks(value, spec)))
+    return tuple(asked)
 
 
 def _names_problem(tool: ToolSpec, args: Mapping[str, object]) -> Reason | None:

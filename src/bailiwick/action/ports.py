@@ -1,4 +1,6 @@
-"""What the action plane needs from the outside: a note of every call that is under way. DESIGN §3 promise 5.
+"""What the action plane needs from the outside: lookups, and a note of every call that is under way.
+
+DESIGN §3 promise 5.
 
 A call is noted before its permit is handed out and struck off when its outcome is known. What is still noted when its
 process is gone may have run. (Approvals have their own port in `bailiwick.action.approvals`.)
@@ -6,13 +8,15 @@ process is gone may have run. (Approvals have their own port in `bailiwick.actio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from bailiwick.model.lookup import Found, Lookup
 from bailiwick.model.tool import Idempotency
 
-__all__ = ["InDoubt", "InFlightStore", "Resolution", "effect_key", "effect_scope"]
+__all__ = ["InDoubt", "InFlightStore", "LookupSource", "Resolution", "effect_key", "effect_scope"]
 
 
 class Resolution(StrEnum):
@@ -83,3 +87,10 @@ class InFlightStore(Protocol):
 
     def all_in_doubt(self, tenant: str, env: str) -> tuple[InDoubt, ...]:
         """Every call of this tenant's environment that is under way or unknown, oldest first."""
+
+
+class LookupSource(Protocol):
+    """The world that arguments name: hosts and paths."""
+
+    def look_up(self, asked: Sequence[Lookup]) -> Found:
+        """The answers. What cannot be looked up, or not in time, has none. Never raises."""

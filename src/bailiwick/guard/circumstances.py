@@ -4,13 +4,15 @@ the snapshot of both that is kept with the decision, so that it can be taken aga
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bailiwick.errors import CanonicalError, FactUnavailable
 from bailiwick.guard.effects import Flow, ReadFact
 from bailiwick.guard.planes import Planes
+from bailiwick.guard.ports import Ports
 from bailiwick.model.call import Action, Fact, Resource
 from bailiwick.model.canonical import canonical
-from bailiwick.model.circumstances import CLAIMED, Circumstances, FactDecl, FactReading, FactScope
+from bailiwick.model.circumstances import CLAIMED, Circumstances, FactDecl, FactReading, FactScope, Gathered
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Attribute
 from bailiwick.model.nearest import did_you_mean
@@ -18,7 +20,7 @@ from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.model.shape import fits
 from bailiwick.policy.information import FactQuestion
 
-__all__ = ["check_environment", "facts_of", "joined", "snapshot", "subjects_of"]
+__all__ = ["EnforcedArguments", "check_environment", "gather", "joined", "snapshot", "subjects_of"]
 
 
 def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) -> Reason | None:
@@ -38,6 +40,23 @@ def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) 
             message = f"The environment's '{name}' is no {type(attribute.shape).__name__.lower()}."
             return _reason("environment-type", message, "Give a value of the type in [environment] of bailiwick.toml.")
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class EnforcedArguments:
+    """→ names of a tool's arguments that an effector keeps to in this process."""
+
+    tool: str
+
+    def do(self, ports: Ports) -> frozenset[str]:
+        return frozenset(ports.effectors.of(self.tool))
+
+
+def gather(planes: Planes, chain: Chain, action: Action) -> Flow[Gathered]:
+    """What has to be asked outside for this call. Raises FactUnavailable."""
+    facts = yield from facts_of(planes, chain, action)
+    enforced: frozenset[str] = yield EnforcedArguments(action.tool.name)
+    return Gathered(facts=facts, enforced=enforced & {argument.name for argument in action.arguments})
 
 
 def facts_of(planes: Planes, chain: Chain, action: Action) -> Flow[Mapping[str, FactReading]]:
@@ -85,7 +104,7 @@ def joined(fact: FactDecl, readings: Sequence[FactReading]) -> FactReading:
 def snapshot(around: Circumstances) -> bytes:
     """What a decision was taken on beyond the call and its labels; empty if there was nothing beyond. Raises
     FactUnavailable for what has no canonical form."""
-    if around.evidence == CLAIMED and not around.environment and not around.facts:
+    if around.evidence == CLAIMED and not (around.environment or around.facts or around.usage or around.enforced):
         return b""
     evidence = around.evidence
     try:
@@ -104,6 +123,8 @@ def snapshot(around: Circumstances) -> bytes:
                     name: {"value": _plain(reading.value), "read_ms": reading.read_ms}
                     for name, reading in around.facts.items()
                 },
+                "usage": {name: [usage.used, usage.after] for name, usage in around.usage.items()},
+                "enforced": sorted(around.enforced),
             }
         )
     except CanonicalError as error:

@@ -18,7 +18,7 @@ from bailiwick.action.approvals import Approval, ApprovalStatus, consume, differ
 from bailiwick.action.digest import effect_key
 from bailiwick.action.ports import InDoubt
 from bailiwick.errors import CanonicalError, FactUnavailable
-from bailiwick.guard.circumstances import facts_of
+from bailiwick.guard.circumstances import gather
 from bailiwick.guard.credentials import prove_call, revoked
 from bailiwick.guard.decide import Judged, check_open, deny, judge_action, rejudge, understand
 from bailiwick.guard.effects import (
@@ -34,6 +34,7 @@ from bailiwick.guard.effects import (
     SaveApproval,
     SessionApprovals,
 )
+from bailiwick.guard.looking_up import looked_up
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import approval_draft, decision_draft
 from bailiwick.guard.rescoping import refresh_scope
@@ -70,7 +71,8 @@ class Core:
         """Steps 1 to 5 alone: what `enter` would decide now. Changes nothing."""
         now_us: int = yield Now()
         yield from self.refresh(session)
-        judged = yield from self._judge(session, understand(self.planes, session, call, now_us), now_us)
+        found = yield from looked_up(self.planes, call)
+        judged = yield from self._judge(session, understand(self.planes, session, call, now_us, found), now_us)
         if judged.decision.outcome is Outcome.NEEDS_APPROVAL:
             judged, _approval, _open = yield from self._with_approval(session, judged, now_us)
         if judged.decision.allowed:
@@ -81,7 +83,8 @@ class Core:
         """Decide a call, record the decision, and permit or refuse it."""
         now_us: int = yield Now()
         yield from self.refresh(session)
-        judged = yield from self._judge(session, understand(self.planes, session, call, now_us), now_us)
+        found = yield from looked_up(self.planes, call)
+        judged = yield from self._judge(session, understand(self.planes, session, call, now_us, found), now_us)
         return (yield from self._enter(session, judged, now_us))
 
     def enter_action(self, session: SessionState, action: Action) -> Flow[Entered]:
@@ -103,8 +106,8 @@ class Core:
         if gone := (yield from revoked(self.planes, session.credential)):
             return Judged(decision=deny(action.tool.name, gone), args=action.args)
         try:
-            facts = yield from facts_of(self.planes, session.authority.chain, action)
-            return judge_action(self.planes, session, action, now_us, facts)
+            gathered = yield from gather(self.planes, session.authority.chain, action)
+            return judge_action(self.planes, session, action, now_us, gathered)
         except FactUnavailable as error:
             return Judged(decision=deny(action.tool.name, _no_fact(error)), args=action.args)
 

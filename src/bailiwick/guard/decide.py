@@ -6,9 +6,7 @@ is allowed iff policy permits it for every link and every resource.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from bailiwick.action.digest import action_digest
 from bailiwick.action.parse import parse_call
@@ -21,8 +19,9 @@ from bailiwick.identity.authority import check_authority, check_planned
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Action, Call
 from bailiwick.model.canonical import canonical
-from bailiwick.model.circumstances import FactReading
+from bailiwick.model.circumstances import NOTHING_GATHERED, Gathered
 from bailiwick.model.decision import Decision, FlowFacts, Outcome, Plane, Reason
+from bailiwick.model.lookup import NOTHING_FOUND, Found
 from bailiwick.model.tool import Durability
 from bailiwick.policy import PolicyRequest
 
@@ -31,7 +30,6 @@ __all__ = ["Judged", "check_open", "deny", "judge", "judge_action", "rejudge", "
 # A clock that steps back by less than this is read as standing still; more denies (promise 1).
 CLOCK_TOLERANCE_US = 1_000_000
 MAX_KEPT = 65_536
-NO_FACTS: Mapping[str, FactReading] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +74,17 @@ _UNDECIDED = deny("")
 
 
 def judge(
-    planes: Planes, session: SessionState, call: Call, now_us: int, facts: Mapping[str, FactReading] = NO_FACTS
+    planes: Planes, session: SessionState, call: Call, now_us: int, gathered: Gathered = NOTHING_GATHERED
 ) -> Judged:
-    """The decision on `call` now, without any approval. `facts` are those that the rules of its tool read."""
+    """The decision on `call` now, without any approval. `gathered` is what was asked outside for it."""
     action = understand(planes, session, call, now_us)
-    return action if isinstance(action, Judged) else judge_action(planes, session, action, now_us, facts)
+    return action if isinstance(action, Judged) else judge_action(planes, session, action, now_us, gathered)
 
 
-def understand(planes: Planes, session: SessionState, call: Call, now_us: int) -> Action | Judged:
-    """What the call means, if its session may make it at all; else the denial."""
+def understand(
+    planes: Planes, session: SessionState, call: Call, now_us: int, found: Found = NOTHING_FOUND
+) -> Action | Judged:
+    """What the call means, if its session may make it at all; else the denial. `found` is what was looked up for it."""
     spec = planes.catalog.find(call.tool)
     name = spec.name if spec else call.tool
     if unusable := check_open(session, now_us):
@@ -102,7 +102,7 @@ def understand(planes: Planes, session: SessionState, call: Call, now_us: int) -
     )
     if refused:
         return Judged(decision=deny(name, refused), args=_kept(call))
-    action = parse_call(planes.catalog, call, org=planes.organisation)
+    action = parse_call(planes.catalog, call, around=planes.surroundings(found), types=planes.types)
     if isinstance(action, Reason):
         return Judged(decision=deny(name, action), args=_kept(call))
     return action
@@ -118,7 +118,7 @@ def check_open(session: SessionState, now_us: int) -> Reason | None:
 
 
 def judge_action(
-    planes: Planes, session: SessionState, action: Action, now_us: int, facts: Mapping[str, FactReading] = NO_FACTS
+    planes: Planes, session: SessionState, action: Action, now_us: int, gathered: Gathered = NOTHING_GATHERED
 ) -> Judged:
     """The decision on an action that the catalog knows (also the built-in ones), without any approval. Raises
     FactUnavailable where a fact could not be kept with it."""
@@ -130,7 +130,7 @@ def judge_action(
     with session.lock:
         flow = session.ledger.resolve(action, reads=planes.reads)
     standpoint = session.seen_by(planes.policy)
-    around = standpoint.around
+    around = standpoint.around.beside(gathered)
     request = PolicyRequest(
         subject=standpoint.subject,
         tool=name,
@@ -140,7 +140,7 @@ def judge_action(
         interfaces=action.interfaces,
         approved=frozenset(),
         flow=flow,
-        around=replace(around, facts=facts) if facts else around,
+        around=around,
     )
     judged = Judged(
         decision=_UNDECIDED,

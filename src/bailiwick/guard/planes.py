@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bailiwick.action.types import Organisation
+from bailiwick.action.types import STANDARD_TYPES, Organisation, Surroundings, TypeRegistry
 from bailiwick.guard.bundles import Activation
 from bailiwick.identity.oidc_settings import OidcIssuer
 from bailiwick.model.canonical import digest
 from bailiwick.model.circumstances import FactDecl
 from bailiwick.model.directory import Attribute, Directory
+from bailiwick.model.lookup import NOTHING_FOUND, Found
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.standing import NOBODY, Suspensions
 from bailiwick.model.tool import Catalog
@@ -61,6 +62,7 @@ class Planes:
 
     settings: Settings
     organisation: Organisation
+    types: TypeRegistry = field(default_factory=lambda: STANDARD_TYPES)
     catalog: Catalog
     directory: Directory
     policy: PolicyEngine
@@ -82,6 +84,10 @@ class Planes:
                 hours and [str(hours.zone), sorted(hours.days), hours.begin.isoformat(), hours.end.isoformat()],
             ],
         )
+
+    def surroundings(self, found: Found = NOTHING_FOUND) -> Surroundings:
+        """What the types of arguments may know beside a value."""
+        return Surroundings(organisation=self.organisation, found=found)
 
     @property
     def top_sensitivity(self) -> int:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bailiwick.action.approvals import ApprovalStore
-from bailiwick.action.ports import InDoubt, InFlightStore
+from bailiwick.action.ports import InDoubt, InFlightStore, LookupSource
 from bailiwick.audit.log import Clock, EventLog
 from bailiwick.flow.ledger import LedgerStore
 from bailiwick.guard.bundles import BundleStore
+from bailiwick.guard.effectors import Effectors
 from bailiwick.guard.planes import Planes
 from bailiwick.identity.jwks import Jwks
 from bailiwick.identity.keys import PrivateKey, PublicKey
@@ -66,6 +67,8 @@ class Ports:
     log_alive: Callable[[str], bool]
     holding: Holding
     facts: FactSource
+    lookups: LookupSource
+    effectors: Effectors
     keys: Keys
     replay: ReplayStore
     revocations: RevocationStore

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bailiwick.guard.decide import NO_FACTS, Judged
+from bailiwick.guard.decide import Judged
 from bailiwick.guard.delegation import DelegationRequest
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.rehearsal import Rehearsal, rehearse
 from bailiwick.model.call import Call
-from bailiwick.model.circumstances import FactReading
+from bailiwick.model.circumstances import NO_FACTS, FactReading
 
 __all__ = ["Preview", "judged"]
 

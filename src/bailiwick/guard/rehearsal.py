@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from bailiwick.action.parse import parse_call
 from bailiwick.flow.ledger import ContentOrigin, Ledger, Seen
-from bailiwick.guard.decide import NO_FACTS, Judged, deny, judge, judge_action, rejudge
+from bailiwick.guard.decide import Judged, deny, judge, judge_action, rejudge
 from bailiwick.guard.delegation import DelegationRequest, delegation_action, handed_on, in_the_catalogs_words
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, authority_of
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import SessionState, subject_of
 from bailiwick.model.call import Authority, Call
-from bailiwick.model.circumstances import Circumstances, Evidence, FactReading
+from bailiwick.model.circumstances import NO_FACTS, Circumstances, Evidence, FactReading, Gathered
 from bailiwick.model.decision import Decision, Outcome, Reason
 from bailiwick.model.tool import DELEGATE_TOOL
 from bailiwick.policy import Subject
@@ -159,13 +159,13 @@ def _delegated(
     if isinstance(child, Reason):
         return Step(judged=Judged(decision=deny(DELEGATE_TOOL, child)), authority=session.authority), None
     action = delegation_action(planes, session, request)
-    judged = judge_action(planes, session, action, now_us, _read(planes, DELEGATE_TOOL, what.facts))
+    judged = judge_action(planes, session, action, now_us, Gathered(facts=_read(planes, DELEGATE_TOOL, what.facts)))
     return Step(judged=judged, authority=session.authority, facts=what.facts), child
 
 
 def _let_see(planes: Planes, session: SessionState, what: Rehearsal) -> None:
     for number, past in enumerate(what.results):
-        action = parse_call(planes.catalog, past.call, org=planes.organisation)
+        action = parse_call(planes.catalog, past.call, around=planes.surroundings(), types=planes.types)
         if isinstance(action, Reason):
             continue  # such a call cannot have run, so nothing was seen
         flow = session.ledger.resolve(action, reads=planes.reads)
@@ -181,7 +181,7 @@ def _called(planes: Planes, session: SessionState, what: Rehearsal, now_us: int)
         return _delegated(planes, session, request, what, now_us)[0]
     spec = planes.catalog.find(what.call.tool)
     facts = _read(planes, spec.name, what.facts) if spec else NO_FACTS
-    judged = judge(planes, session, what.call, now_us, facts)
+    judged = judge(planes, session, what.call, now_us, Gathered(facts=facts))
     return Step(judged=judged, authority=session.authority, facts=what.facts)
 
 

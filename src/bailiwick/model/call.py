@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bailiwick.model.lookup import NOTHING_FOUND, Found
 from bailiwick.model.principal import Chain, EntityRef, SessionKey
 from bailiwick.model.tool import Role, ToolSpec
 
@@ -52,7 +53,8 @@ class Action:
     """A call that the catalog knows and whose arguments parsed.
 
     `args` are the canonical bytes of the arguments: what was digested is what runs. `interfaces` is, per context name
-    (`send`, `pay`, `change` ...), the record that rules over an effect group read. `recipients` are their addresses."""
+    (`send`, `pay`, `change` ...), the record that rules over an effect group read. `recipients` are their addresses.
+    `found` is what was looked up to understand it, and what an effector keeps to."""
 
     tool: ToolSpec
     args: bytes
@@ -61,6 +63,7 @@ class Action:
     interfaces: Mapping[str, Facts] = field(default_factory=dict)
     recipients: tuple[str, ...] = ()
     recipients_external: bool = False
+    found: Found = field(default_factory=lambda: NOTHING_FOUND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

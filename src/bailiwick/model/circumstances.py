@@ -5,7 +5,7 @@ elsewhere. In Cedar these are `context.evidence`, `context.hours`, `context.envi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
@@ -13,7 +13,20 @@ from types import MappingProxyType
 from bailiwick.model.call import Fact
 from bailiwick.model.shape import Shape
 
-__all__ = ["CLAIMED", "Circumstances", "Evidence", "FactDecl", "FactReading", "FactScope", "Method", "WorkingHours"]
+__all__ = [
+    "CLAIMED",
+    "NOTHING_GATHERED",
+    "NO_FACTS",
+    "Circumstances",
+    "Evidence",
+    "FactDecl",
+    "FactReading",
+    "FactScope",
+    "Gathered",
+    "Method",
+    "Usage",
+    "WorkingHours",
+]
 
 
 class Method(StrEnum):
@@ -96,10 +109,37 @@ class WorkingHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How much of a budget was used within its window before this call, and how much will have been with it."""
+
+    used: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What was asked outside for one call: `facts` that its rules read, `usage` of each budget that counts it, and
+    which arguments an effector keeps to (`enforced`)."""
+
+    facts: Mapping[str, FactReading] = field(default_factory=lambda: MappingProxyType({}))
+    usage: Mapping[str, Usage] = field(default_factory=lambda: MappingProxyType({}))
+    enforced: frozenset[str] = frozenset()
+
+
+NO_FACTS: Mapping[str, FactReading] = MappingProxyType({})
+NOTHING_GATHERED = Gathered()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """`environment` are the values that were given for the attributes of [environment], `facts` what providers said of
-    this call, by the fact's name."""
+    """`environment` are the values that were given for the attributes of [environment]; the rest as in `Gathered`."""
 
     evidence: Evidence = CLAIMED
     environment: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
     facts: Mapping[str, FactReading] = field(default_factory=lambda: MappingProxyType({}))
+    usage: Mapping[str, Usage] = field(default_factory=lambda: MappingProxyType({}))
+    enforced: frozenset[str] = frozenset()
+
+    def beside(self, gathered: Gathered) -> Circumstances:
+        """The same around a call for which this was gathered."""
+        return replace(self, facts=gathered.facts, usage=gathered.usage, enforced=gathered.enforced)

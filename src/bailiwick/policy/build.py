@@ -189,6 +189,7 @@ def _context(
         "args": Attr(args),
         **_circumstances(vocabulary),
         "approved": Attr(StrSet()),
+        "enforced": Attr(StrSet(Vocab("argument", frozenset(roles)))),
         "usage": Attr(Struct(MappingProxyType({}))),
         "signals": Attr(Struct(MappingProxyType({}))),
         "flow": Attr(flow),

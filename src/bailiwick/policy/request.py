@@ -80,7 +80,8 @@ def context_of(request: PolicyRequest | AdminRequest, hours: WorkingHours | None
             name: {"value": reading.value, "age_ms": max(0, now_ms - reading.read_ms)}
             for name, reading in around.facts.items()
         },
-        "usage": {},
+        "enforced": sorted(around.enforced),
+        "usage": {name: {"used": usage.used, "after": usage.after} for name, usage in around.usage.items()},
         "signals": {},
         "flow": {
             "tainted": flow.tainted,

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from bailiwick.action.ports import InDoubt
 from bailiwick.audit.log import EventLog
+from bailiwick.effectors.lookups import SystemLookups
 from bailiwick.errors import BailiwickError, StoreError, UsageError
 from bailiwick.guard.activating import ActivationOrder, activate, what_holds
 from bailiwick.guard.bundles import Activation
@@ -44,6 +45,7 @@ from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.tool import Durability
 from bailiwick.project.bundle import load_bundle
 from bailiwick.project.clock import fresh_id, now_us
+from bailiwick.project.effecting import BoundEffectors
 from bailiwick.project.facts import Provider, Providers
 from bailiwick.project.holding import ProjectHolding, warn_of_observing
 from bailiwick.project.keys import ProjectKeys
@@ -79,6 +81,7 @@ class Guard:
         self._state = state = SqliteState(file)
         self._standing = SqliteStanding(file)
         self._facts = Providers(providers=facts, clock=now_us)
+        self._effectors = BoundEffectors()
         bundles = SqliteBundles(file)
         self._holding = ProjectHolding(project, standing=self._standing, bundles=bundles, swapped=self._record)
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="bailiwick-io")
@@ -90,6 +93,8 @@ class Guard:
                 log_id=log.log_id,
                 holding=self._holding,
                 facts=self._facts,
+                lookups=SystemLookups(),
+                effectors=self._effectors,
                 keys=ProjectKeys(
                     folder=project.folder,
                     state=project.state,

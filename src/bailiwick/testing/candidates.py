@@ -110,7 +110,9 @@ class Candidates:
         )
 
     def _takes(self, call: Call) -> bool:
-        return not isinstance(parse_call(self.planes.catalog, call, org=self.planes.organisation), Reason)
+        return not isinstance(
+            parse_call(self.planes.catalog, call, around=self.planes.surroundings(), types=self.planes.types), Reason
+        )
 
     def _everybody(self, file: TestFile) -> Iterator[Principal]:
         """Every user and service with every agent that the file does not pair yet."""

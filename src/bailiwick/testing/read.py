@@ -141,7 +141,7 @@ class Reader:
         if call.tool == DELEGATE_TOOL:
             self._delegates(entry, call)
         else:
-            answer = parse_call(self.planes.catalog, call, org=self.planes.organisation)
+            answer = parse_call(self.planes.catalog, call, around=self.planes.surroundings(), types=self.planes.types)
             if isinstance(answer, Reason):
                 code, message = answer.code, answer.message
         if code == refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from bailiwick.action.types.base import Organisation, Parsed, SemanticType, TypeRegistry, Unparsable
+from bailiwick.action.types.base import Organisation, Parsed, SemanticType, Surroundings, TypeRegistry, Unparsable
 from bailiwick.action.types.mail import EmailListType, EmailType, normal_domain
 from bailiwick.action.types.money import MoneyType
 from bailiwick.action.types.plain import BoolType, EnumType, LongType, StringType
@@ -15,6 +15,7 @@ __all__ = [
     "Organisation",
     "Parsed",
     "SemanticType",
+    "Surroundings",
     "TypeRegistry",
     "Unparsable",
     "normal_domain",

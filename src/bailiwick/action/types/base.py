@@ -8,15 +8,17 @@ answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bailiwick.model.call import Fact
+from bailiwick.model.lookup import NOTHING_FOUND, Found, Lookup
 from bailiwick.model.shape import Shape
 from bailiwick.model.tool import ArgSpec, Effect, Role
 
 __all__ = [
     "EVERY_ROLE",
+    "AsksNothing",
     "Beyond",
     "Option",
     "OptionValue",
@@ -24,6 +26,7 @@ __all__ = [
     "Organisation",
     "Parsed",
     "SemanticType",
+    "Surroundings",
     "TypeRegistry",
     "Unparsable",
     "no_problem",
@@ -42,6 +45,14 @@ class Organisation:
     named."""
 
     domains: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a type may know beside the value: who is inside, and the answers to what it asked (`SemanticType.asks`)."""
+
+    organisation: Organisation = Organisation()
+    found: Found = field(default_factory=lambda: NOTHING_FOUND)
 
 
 def no_problem(_: OptionValue) -> str:
@@ -116,9 +127,22 @@ class SemanticType(Protocol):
         """What the argument takes, in a few words for the model: "a whole number"."""
         ...
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:
+    def asks(self, value: object, spec: ArgSpec) -> tuple[Lookup, ...]:
+        """What has to be looked up before `value` can be parsed. Never raises; a value that is wrong asks nothing."""
+        ...
+
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:
         """The facts of `value`, which has a canonical form (`model.canonical`). Never raises."""
         ...
+
+
+class AsksNothing:
+    """For types that need no lookup."""
+
+    __slots__ = ()
+
+    def asks(self, value: object, spec: ArgSpec) -> tuple[Lookup, ...]:  # noqa: ARG002 - the Protocol's signature
+        return ()
 
 
 TypeRegistry = Mapping[str, SemanticType]

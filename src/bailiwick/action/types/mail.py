@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-from bailiwick.action.types.base import EVERY_ROLE, Option, Options, Organisation, Parsed, Unparsable
+from bailiwick.action.types.base import EVERY_ROLE, AsksNothing, Option, Options, Parsed, Surroundings, Unparsable
 from bailiwick.model.shape import BOOL, LONG, STRING_SET, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Role
 
@@ -117,7 +117,7 @@ def _mixes_scripts(label: str) -> bool:
     return len(scripts) > 1
 
 
-class _MailFacts:
+class _MailFacts(AsksNothing):
     """What both types share: one set of facts, so that rules read a single address and a list alike."""
 
     __slots__ = ()
@@ -141,10 +141,10 @@ class EmailType(_MailFacts):
     def accepts(self, spec: ArgSpec) -> str:  # noqa: ARG002
         return "one bare mail address such as name@example.org"
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:  # noqa: ARG002
         if type(value) is not str:
             return Unparsable(problem="is not a string")
-        return _facts((value,), org)
+        return _facts((value,), around)
 
 
 class EmailListType(_MailFacts):
@@ -158,17 +158,17 @@ class EmailListType(_MailFacts):
         least = "" if spec.optional else "at least one and "
         return f'a list of {least}at most {MAX_RECIPIENTS} bare mail addresses, such as ["name@example.org"]'
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:
         if not isinstance(value, (list, tuple)):
             return Unparsable(problem="is not a list")
         if not value and not spec.optional:
             return Unparsable(problem="is an empty list")
         if len(value) > MAX_RECIPIENTS:
             return Unparsable(problem=f"has {len(value)} addresses", code="too-long")
-        return _facts(value, org)
+        return _facts(value, around)
 
 
-def _facts(values: tuple[object, ...] | list[object], org: Organisation) -> Parsed | Unparsable:
+def _facts(values: tuple[object, ...] | list[object], around: Surroundings) -> Parsed | Unparsable:
     addresses: dict[str, None] = {}
     domains: dict[str, None] = {}
     for value in values:
@@ -185,7 +185,7 @@ def _facts(values: tuple[object, ...] | list[object], org: Organisation) -> Pars
             "count": len(values),
             "addresses": unique,
             "domains": tuple(domains),
-            "external": not org.domains.issuperset(domains),
+            "external": not around.organisation.domains.issuperset(domains),
         },
         values=unique,
     )

@@ -15,11 +15,12 @@ from decimal import Decimal
 
 from bailiwick.action.types.base import (
     EVERY_ROLE,
+    AsksNothing,
     Option,
     Options,
     OptionValue,
-    Organisation,
     Parsed,
+    Surroundings,
     Unparsable,
     quoted,
 )
@@ -55,7 +56,7 @@ def _known_unit(value: OptionValue) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class MoneyType:
+class MoneyType(AsksNothing):
     """`currency` fixes the currency; `unit = "minor"` (with a currency) says that the tool takes cents."""
 
     name: str = "money"
@@ -81,7 +82,7 @@ class MoneyType:
         example = "12.50" if EXPONENTS.get(str(currency)) else "1250"
         return f'an amount in {currency} as a string, such as "{example}"'
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:  # noqa: ARG002
         fixed = spec.options.get("currency")
         if spec.options.get("unit") == "minor":
             if type(value) is not int or not isinstance(fixed, str):

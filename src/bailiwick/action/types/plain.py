@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from bailiwick.action.types.base import (
     EVERY_ROLE,
+    AsksNothing,
     Option,
     Options,
     OptionValue,
-    Organisation,
     Parsed,
+    Surroundings,
     Unparsable,
     quoted,
 )
@@ -48,7 +49,7 @@ def _distinct(value: OptionValue) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class StringType:
+class StringType(AsksNothing):
     """A string. `max_length`: characters it may have (content: no limit of its own)."""
 
     name: str = "string"
@@ -67,7 +68,7 @@ class StringType:
         plainly = ", without spaces around it or characters that nobody sees" if spec.role in _NAMING else ""
         return f"a string{plainly}" if limit is None else f"a string of at most {limit} characters{plainly}"
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:  # noqa: ARG002
         if type(value) is not str:
             return Unparsable(problem=f"is {kind_of(value)}, not a string")
         limit = _limit(spec)
@@ -89,7 +90,7 @@ def _one_spelling(value: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class LongType:
+class LongType(AsksNothing):
     """A whole number within ±2^53. A float is refused even where it is whole: 1e3 and 1000 are not the same bytes."""
 
     name: str = "long"
@@ -106,14 +107,14 @@ class LongType:
     def accepts(self, spec: ArgSpec) -> str:  # noqa: ARG002
         return "a whole number within ±2^53, written without a decimal point"
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:  # noqa: ARG002
         if type(value) is not int:
             return Unparsable(problem=f"is {kind_of(value)}, not a whole number")
         return Parsed(facts=value, values=(str(value),))
 
 
 @dataclass(frozen=True, slots=True)
-class BoolType:
+class BoolType(AsksNothing):
     """true or false; "true", 1 and "yes" are not."""
 
     name: str = "bool"
@@ -130,14 +131,14 @@ class BoolType:
     def accepts(self, spec: ArgSpec) -> str:  # noqa: ARG002
         return "true or false"
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:  # noqa: ARG002
         if type(value) is not bool:
             return Unparsable(problem=f"is {kind_of(value)}, not true or false")
         return Parsed(facts=value, values=("true" if value else "false",))
 
 
 @dataclass(frozen=True, slots=True)
-class EnumType:
+class EnumType(AsksNothing):
     """One of the strings in `values`, exactly."""
 
     name: str = "enum"
@@ -154,7 +155,7 @@ class EnumType:
     def accepts(self, spec: ArgSpec) -> str:
         return quoted(_values(spec.options))
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:  # noqa: ARG002
         if type(value) is not str:
             return Unparsable(problem=f"is {kind_of(value)}, not a string")
         if value not in _values(spec.options):

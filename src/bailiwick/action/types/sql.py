@@ -22,7 +22,17 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from bailiwick.action.types.base import Beyond, Option, Options, OptionValue, Organisation, Parsed, Unparsable, quoted
+from bailiwick.action.types.base import (
+    AsksNothing,
+    Beyond,
+    Option,
+    Options,
+    OptionValue,
+    Parsed,
+    Surroundings,
+    Unparsable,
+    quoted,
+)
 from bailiwick.action.types.sql_allowed import DATA_TYPES, DIALECTS, PURE_FUNCTIONS, READ_NODES, WRITE_NODES
 from bailiwick.action.types.sql_lexis import lexical_problem
 from bailiwick.action.types.sql_tables import table_names
@@ -270,7 +280,7 @@ def _function_names(value: OptionValue) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SqlType:
+class SqlType(AsksNothing):
     """`dialect` is required. `functions` names stored functions that the author of the catalog vouches to be pure."""
 
     name: str = "sql"
@@ -290,7 +300,7 @@ class SqlType:
     def accepts(self, spec: ArgSpec) -> str:
         return f"{spec.options.get('dialect')} SQL in plain characters, without comments"
 
-    def parse(self, value: object, spec: ArgSpec, org: Organisation) -> Parsed | Unparsable:  # noqa: ARG002
+    def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:  # noqa: ARG002
         if type(value) is not str:
             return Unparsable(problem="is not a string")
         vouched = spec.options.get("functions", ())
