@@ -57,6 +57,7 @@ run: setup ## see a governed agent at work: the support desk, in about a minute
 	@$(BIN)/bailiwick demo
 
 test: setup ## all tests
+	@scripts/ensure postgresql chromium
 	@$(BIN)/pytest
 
 check: setup ## what CI checks: lint, format, types, and which room may import which
@@ -76,6 +77,7 @@ bench: setup ## measure decisions; prints medians and writes JSON
 	@$(BIN)/python -m bench
 
 soak: setup ## the long version of the tests that repeat
+	@scripts/ensure postgresql chromium
 	@BAILIWICK_SOAK=1 $(BIN)/pytest -m soak
 
 # Versions that are at least a week old, so that a poisoned release has had time to be noticed.
@@ -84,7 +86,7 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 
 
 lock: $(filter .uv/%,$(UV)) ## choose versions anew and pin them with hashes
 	@mkdir -p requirements
-	@$(COMPILE) pyproject.toml $(addprefix --extra ,demo http mcp postgres prove server) --group dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml $(addprefix --extra ,demo http mcp openapi postgres prove server) --group dev -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
 	@$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
 	@$(COMPILE) --group build -o requirements/build.txt
