@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bailiwick.action.types import Unparsable
-from bailiwick.action.types.sql import MAX_RETRIED, Analysis, analyse
+from bailiwick.action.types.sql import MAX_BRACKETS, MAX_RETRIED, Analysis, analyse
+from bailiwick.action.types.sql_allowed import DIALECTS
 from bailiwick.action.types.sql_lexis import MAX_SQL, MAX_SQL_DEPTH
 from bailiwick.model.decision import Reason
 from tests.action.desk import cases, catalog_of, parsed
 
-CASES = cases("sql.toml")
+FAMILIES = tuple(f"sql/{path.name}" for path in sorted((Path(__file__).parent / "data" / "sql").glob("*.toml")))
+CASES = [case for name in ("sql.toml", *FAMILIES) for case in cases(name)]
 
 
 def ids(case: dict[str, Any]) -> str:
-    return str(case["name"])
+    return f"{case['dialect']}: {case['name']}"
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=ids)
@@ -31,10 +36,11 @@ def test_the_parser_sees(case: dict[str, Any]) -> None:
     assert isinstance(found, Analysis), found
     assert {item.effect.value for item in found.beyond} == set(case["takes"])
     assert found.read_only == (case["takes"] == ["read"])
-    for key in ("verbs", "tables", "functions"):
+    for key in ("verbs", "tables", "columns", "functions"):
         if key in case:
             assert set(getattr(found, key)) == set(case[key])
-    assert found.statements == case.get("statements", found.statements)
+    for key in ("statements", "has_where", "limit"):
+        assert getattr(found, key) == case.get(key, getattr(found, key)), key
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" in case], ids=ids)
@@ -98,6 +104,54 @@ def test_what_the_parser_tries_twice_is_nested_a_few_times_only(name: str, text:
     assert "too deeply" in found.problem
 
 
+HEAVY: list[tuple[str, Callable[[int], str]]] = [
+    ("conditions", lambda n: "DELETE FROM t WHERE " + " OR ".join(["a = 1"] * n)),
+    (
+        "subqueries among conditions",
+        lambda n: "DELETE FROM t WHERE " + " AND ".join(["a IN (SELECT b FROM s)"] * (n // 3)),
+    ),
+    (
+        "expressions",
+        lambda n: "WITH " + ",".join(f"c{i} AS (SELECT 1 FROM c{i}, c0, c0)" for i in range(n // 4)) + " SELECT 1",
+    ),
+    ("statements", lambda n: ";".join(["SELECT 1"] * n)),
+    ("joins", lambda n: "SELECT 1 FROM t" + " JOIN t USING (a)" * (n // 2)),
+    ("subscripts", lambda n: "SELECT a" + "[1].b" * (n // 4)),
+    ("a long name", lambda n: "SELECT " + "a" * (n * 18)),
+]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(("name", "text"), HEAVY, ids=[name for name, _ in HEAVY])
+def test_work_grows_with_the_text_and_not_faster(name: str, text: Callable[[int], str], dialect: str) -> None:
+    """Counted in calls, not in seconds: eight times the text must not take much more than eight times the work."""
+    small, large = (calls_of(functools.partial(analyse.__wrapped__, text(size), dialect)) for size in (110, 880))
+    assert large < 16 * small
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    count = 0
+
+    def called(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(called)
+    try:
+        with contextlib.suppress(RecursionError):
+            work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_subscripts_are_few() -> None:
+    assert isinstance(analyse("SELECT a" + "[1]" * (MAX_BRACKETS // 2), "postgres"), Analysis)
+    found = analyse("SELECT a" + "[1]" * (MAX_BRACKETS + 1), "postgres")
+    assert isinstance(found, Unparsable)
+    assert str(MAX_BRACKETS) in found.problem
+
+
 def test_many_calls_after_a_long_string_take_no_time() -> None:
     text = "SELECT '" + "a" * 15_000 + "'" + ", abs(1)" * 600
     began = time.process_time()
@@ -156,7 +210,7 @@ WORDS = st.sampled_from(
 
 
 @settings(max_examples=150, deadline=None)
-@given(words=st.lists(WORDS, max_size=14), dialect=st.sampled_from(["postgres", "mysql", "sqlite"]))
+@given(words=st.lists(WORDS, max_size=14), dialect=st.sampled_from(DIALECTS))
 def test_whatever_is_read_only_names_no_change(words: list[str], dialect: str) -> None:
     text = " ".join(words)
     found = analyse(text, dialect)

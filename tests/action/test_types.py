@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bailiwick.action.types import STANDARD_TYPES, Parsed, Unparsable, normal_domain, type_registry
 from bailiwick.action.types.content import MAX_ADDRESSES, content_facts
+from bailiwick.action.types.iban import normal_iban
 from bailiwick.action.types.mail import Address, MailProblem, normal_address
 from bailiwick.action.types.money import EXPONENTS
 from bailiwick.action.types.plain import BoolType
@@ -24,8 +25,9 @@ def ids(case: dict[str, Any]) -> str:
     return str(case["name"])
 
 
-def spec(kind: str, role: Role = Role.TARGET, **options: str) -> ArgSpec:
-    return ArgSpec(name="x", type=kind, role=role, options=options, where=Where(file="tools/x.toml"))
+def spec(kind: str, role: Role = Role.TARGET, **options: Any) -> ArgSpec:
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    return ArgSpec(name="x", type=kind, role=role, options=given, where=Where(file="tools/x.toml"))
 
 
 @pytest.mark.parametrize("case", cases("email.toml"), ids=ids)
@@ -39,6 +41,9 @@ def test_mail_addresses(case: dict[str, Any]) -> None:
             "addresses": (case["normal"],),
             "domains": (case["normal"].rpartition("@")[2],),
             "external": case["external"],
+            "lookalike": case.get("lookalike", False),
+            "tagged": case.get("tagged", False),
+            "unknown": case.get("unknown", False),
         }
     else:
         assert isinstance(found, Unparsable), found
@@ -56,6 +61,9 @@ def test_a_list_of_addresses_counts_all_and_names_each_once() -> None:
         "addresses": ("a@acme.example", "b@evil.example"),
         "domains": ("acme.example", "evil.example"),
         "external": True,
+        "lookalike": False,
+        "tagged": False,
+        "unknown": True,
     }
 
 
@@ -93,6 +101,26 @@ def test_amounts_of_money(case: dict[str, Any]) -> None:
         assert case["says"] in found.problem
 
 
+@pytest.mark.parametrize("case", cases("iban.toml"), ids=ids)
+def test_account_numbers(case: dict[str, Any]) -> None:
+    found = STANDARD_TYPES["iban"].parse(case["text"], spec("iban", **case.get("options", {})), ORG)
+    if "normal" in case:
+        assert found == Parsed(facts=case["normal"], values=(case["normal"],))
+    else:
+        assert isinstance(found, Unparsable), found
+        assert case["says"] in found.problem
+
+
+@given(st.text(max_size=40) | st.from_regex(r"DE[0-9]{20}", fullmatch=True))
+def test_an_account_number_in_its_one_form_is_its_own_one_form(text: str) -> None:
+    plain = normal_iban(text)
+    if plain:
+        assert normal_iban(plain) == plain
+        assert plain.isascii()
+        assert plain.isalnum()
+        assert normal_iban(" ".join(plain[at : at + 4] for at in range(0, len(plain), 4))) == plain
+
+
 @given(minor=st.integers(0, 2**53), currency=st.sampled_from(sorted(EXPONENTS)))
 def test_an_amount_reads_back_to_the_same_minor_units(minor: int, currency: str) -> None:
     money = STANDARD_TYPES["money"]
@@ -110,6 +138,8 @@ ADDRESSES = [
     ("a link with a user", "https://acme.example@evil.example/", ("acme.example@evil.example", "evil.example")),
     ("a picture without a scheme", "![](//evil.example/p.png)", ("evil.example",)),
     ("www", "www.Evil.example is down", ("www.evil.example",)),
+    ("backslashes", "https:\\\\evil.example\\x http:/\\b.example", ("evil.example", "b.example")),
+    ("a share", "\\\\evil.example\\files", ("evil.example",)),
     ("an internationalised host", "http://b\u00fccher.example/", ("xn--bcher-kva.example",)),
     ("ip addresses", "http://192.0.2.1/x http://[2001:db8::1]/y", ("192.0.2.1", "[2001:db8::1]")),
     ("not an address, but close", "bob@evil_1.example", ("bob@evil_1.example",)),

@@ -39,18 +39,20 @@ from bailiwick.model.tool import (
     ToolSpec,
 )
 
-__all__ = ["load_catalog"]
+__all__ = ["declaration", "load_catalog"]
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 _RESERVED = frozenset({DELEGATE_TOOL, WIDEN_TOOL})
 _TOOL_KEYS = (
     *("names", "effects", "sink", "resource", "zones", "args", "output", "idempotency", "durability", "description"),
+    "proposed",
     *INTERFACE_KEYS,
 )
 _OUTPUT_KEYS = ("sensitivity", "categories", "readers", "untrusted", "endorses")
 _ENDORSABLE = (Role.TARGET, Role.SELECTOR, Role.CREDENTIAL, Role.VALUE)
 _READ_ONLY = frozenset({Effect.READ})
 _DEFAULT_LEVEL = 1
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def load_catalog(
@@ -59,15 +61,19 @@ def load_catalog(
     levels: tuple[str, ...],
     categories: frozenset[str],
     types: TypeRegistry = STANDARD_TYPES,
+    schemas: Mapping[str, str] = _NOTHING,
+    sources: Mapping[str, str] = _NOTHING,
 ) -> Catalog:
     """The catalog that `files` ((path, text) each) declare together. `levels` are the sensitivity levels, lowest first.
+    `schemas` are the files that arguments may name, by path; `sources` say what the project's own types are, by name:
+    the catalog's digest covers both.
 
     Raises ProjectError with every Finding: TOML that cannot be read, unknown keys, effects, types, roles, levels or
     categories (each with what was probably meant), names that are taken, resources without their argument, effects that
     cannot be mapped.
     """
     findings: list[Finding] = []
-    loader = _Loader(levels=levels, categories=categories, types=types, findings=findings)
+    loader = _Loader(levels=levels, categories=categories, types=types, schemas=schemas, findings=findings)
     for path, text in files:
         try:
             toml = TomlText.parse(path, text)
@@ -83,7 +89,9 @@ def load_catalog(
         tools=MappingProxyType(tools),
         aliases=MappingProxyType(aliases),
         zones=frozenset(zone for tool in tools.values() for zone in tool.zones),
-        digest=digest("bailiwick.catalog.v1", [_declaration(tools[name]) for name in sorted(tools)]),
+        digest=digest(
+            "bailiwick.catalog.v2", [[declaration(tools[name]) for name in sorted(tools)], sorted(sources.items())]
+        ),
     )
 
 
@@ -92,6 +100,7 @@ class _Loader:
     levels: tuple[str, ...]
     categories: frozenset[str]
     types: TypeRegistry
+    schemas: Mapping[str, str]
     findings: list[Finding]
     tools: dict[str, ToolSpec] = dataclasses.field(default_factory=dict)
     _declared: dict[str, Where] = dataclasses.field(default_factory=dict)
@@ -161,7 +170,7 @@ class _Loader:
         names = table.strings("names") or ()
         self._names.extend((alias, name, table, index) for index, alias in enumerate(names))
         effects = self._effects(table)
-        args = read_args(table, self.types)
+        args = read_args(table, self.types, self.schemas)
         resources = read_resources(table, name, args, self.types)
         output = self._output(table)
         if len(self.findings) == before:  # mapping arguments that could not be read would only add noise
@@ -186,6 +195,7 @@ class _Loader:
             or (Idempotency.SAFE if effects == _READ_ONLY else Idempotency.NONE),
             durability=self._durability(table, effects),
             description=table.string("description") or "",
+            proposed=table.boolean("proposed", default=False),
             where=table.where(),
         )
         return tool if len(self.findings) == before else None
@@ -280,9 +290,14 @@ def _default_sink(effects: frozenset[Effect]) -> Sink:
 
 
 def _with_recipients(args: Mapping[str, ArgSpec], recipients: object) -> dict[str, ArgSpec]:
-    """The arguments with `recipients` set on those that the interface of a send maps."""
-    names = recipients if isinstance(recipients, tuple) else ()
-    return {name: dataclasses.replace(spec, recipients=True) if name in names else spec for name, spec in args.items()}
+    """The arguments with `recipients` set on those, or on their fields, that the interface of a send maps."""
+    names = frozenset(recipients) if isinstance(recipients, tuple) else frozenset()
+    return {name: _receiving(spec, names) for name, spec in args.items()} if names else dict(args)
+
+
+def _receiving(spec: ArgSpec, names: frozenset[str]) -> ArgSpec:
+    fields = tuple(_receiving(each, names) for each in spec.fields)
+    return dataclasses.replace(spec, recipients=spec.recipients or spec.name in names, fields=fields)
 
 
 def _example_name(name: str) -> str:
@@ -290,7 +305,7 @@ def _example_name(name: str) -> str:
     return f"area.{plain}"
 
 
-def _declaration(tool: ToolSpec) -> dict[str, object]:
+def declaration(tool: ToolSpec) -> dict[str, object]:
     """All of a declaration but its place in the files, for the catalog's digest."""
     output = tool.output
     return {
@@ -300,10 +315,7 @@ def _declaration(tool: ToolSpec) -> dict[str, object]:
         "sink": tool.sink.value,
         "resources": tool.resources,
         "zones": tool.zones,
-        "args": [
-            [arg.name, arg.type, arg.role.value, arg.optional, arg.recipients, sorted(arg.options.items())]
-            for arg in tool.args.values()
-        ],
+        "args": [_declared(arg) for arg in tool.args.values()],
         "output": [
             output.sensitivity,
             sorted(output.categories),
@@ -315,4 +327,11 @@ def _declaration(tool: ToolSpec) -> dict[str, object]:
         "idempotency": tool.idempotency.value,
         "durability": tool.durability.value,
         "description": tool.description,
+        "proposed": tool.proposed,
     }
+
+
+def _declared(arg: ArgSpec) -> list[object]:
+    options = sorted(arg.options.items())
+    fields = [_declared(each) for each in arg.fields]
+    return [arg.name, arg.type, arg.role.value, arg.optional, arg.recipients, options, fields]

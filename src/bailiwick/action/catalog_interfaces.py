@@ -9,8 +9,8 @@ for recipients and content, is required.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from bailiwick.action.catalog_args import can_receive
 from bailiwick.action.catalog_table import Table
@@ -19,7 +19,7 @@ from bailiwick.action.types.mail import EMAIL_SHAPE, normal_domain
 from bailiwick.action.types.money import MONEY_SHAPE
 from bailiwick.action.types.sql import SQL_SHAPE
 from bailiwick.model.nearest import did_you_mean
-from bailiwick.model.shape import BOOL, LONG, Record
+from bailiwick.model.shape import BOOL, LONG, STRING, STRING_SET, Record, Shape
 from bailiwick.model.tool import INTERFACE_NAMES, ArgSpec, Effect, Role
 
 __all__ = ["INTERFACE_KEYS", "read_interfaces"]
@@ -39,14 +39,16 @@ INTERFACE_KEYS: Mapping[str, tuple[str, ...]] = {
 def read_interfaces(
     tool: Table, effects: frozenset[Effect], args: Mapping[str, ArgSpec], types: TypeRegistry
 ) -> dict[Effect, Mapping[str, MappedTo]]:
-    """Effect → its mapping, for each effect that has an interface. Whatever cannot be mapped is noted."""
+    """Effect → its mapping, for each effect that has an interface. Whatever cannot be mapped is noted. A field of an
+    object is mapped by its whole name: `pay = { payee = "order.iban" }`."""
+    judged = {spec.name: spec for arg in args.values() for spec in _judged(arg)}
     found: dict[Effect, Mapping[str, MappedTo]] = {}
     for effect in sorted(effects):
         key = INTERFACE_NAMES.get(effect)
         if key is not None:
             # write and delete share one mapping, read once so that an error is noted once
             shared = next((found[other] for other in found if INTERFACE_NAMES[other] == key), None)
-            found[effect] = shared if shared is not None else _Mapper(tool, key, args, types).read()
+            found[effect] = shared if shared is not None else _Mapper(tool, key, judged, args, types).read()
     for key in INTERFACE_KEYS:
         if key in tool.data and key not in {INTERFACE_NAMES[effect] for effect in found}:
             tool.note(
@@ -65,6 +67,8 @@ class _Mapper:
     tool: Table
     key: str
     args: Mapping[str, ArgSpec]
+    """What has a role: objects by their fields."""
+    whole: Mapping[str, ArgSpec]
     types: TypeRegistry
 
     def read(self) -> dict[str, MappedTo]:
@@ -91,6 +95,15 @@ class _Mapper:
         payees = [arg.name for arg in self.args.values() if arg.role is Role.TARGET and self._is_payee(arg)]
         amount = self._argument(table, "amount", amounts, "a required argument of type money")
         payee = self._argument(table, "payee", payees, "a required single value with the role target")
+        for arg in self.args.values():
+            # A second sum, or those in a list of payments, would escape limits and budgets.
+            if amount is not None and arg.shape == MONEY_SHAPE and arg.role is not Role.QUERY and arg.name != amount:
+                table.note(
+                    "bad-interface",
+                    f"pay.amount leaves out argument '{arg.name}', which is money too",
+                    "amount",
+                    hint='one call pays one amount; what is not paid, such as a limit, has role = "query"',
+                )
         return {} if amount is None or payee is None else {"payee": payee, "amount": amount}
 
     def _is_payee(self, arg: ArgSpec) -> bool:
@@ -107,15 +120,22 @@ class _Mapper:
         }
 
     def _fetch(self, table: Table) -> dict[str, MappedTo]:
-        if "host" in table.data:
-            host = table.string("host")
-            normal = None if host is None else normal_domain(host)
-            if host is not None and normal is None:
-                table.note("bad-interface", f"'{host}' is no host name", "host", hint="write it as in api.example.org")
-            return {"host": normal or "", "private": table.boolean("private", default=True)}
-        urls = [arg.name for arg in self.args.values() if not arg.optional and _has(arg, "host", "private")]
-        url = self._argument(table, "url", urls, "a required argument of type url, or a fixed host")
-        return {} if url is None else {"url": url}
+        """INVARIANT: every argument with a URL in it is mapped. One alone, or a fixed host alone: it has one host.
+        Else `urls` are those arguments, beside the fixed host if there is one."""
+        carriers = [arg for arg in self.args.values() if _hosts_of(arg)]
+        fixed = self._fixed_host(table) if "host" in table.data else {}
+        names = self._all_of(table, "url", carriers, "a required argument of type url, url[] or http", bool(fixed))
+        if fixed and not names:
+            return fixed
+        only = self.args.get(names[0]) if len(names) == 1 and not fixed else None
+        return {"url": only.name} if only is not None and _hosts_of(only) == "host" else {"urls": names, **fixed}
+
+    def _fixed_host(self, table: Table) -> dict[str, MappedTo]:
+        host = table.string("host")
+        normal = None if host is None else normal_domain(host)
+        if host is not None and normal is None:
+            table.note("bad-interface", f"'{host}' is no host name", "host", hint="write it as in api.example.org")
+        return {"host": normal or "", "private": table.boolean("private", default=True)}
 
     def _change(self, table: Table) -> dict[str, MappedTo]:
         counted = self._count(table)
@@ -135,8 +155,8 @@ class _Mapper:
             return self._count_of_selector(table)
         if type(count) is int and 0 <= count <= 2**53:
             return count
-        arg = self.args.get(count) if isinstance(count, str) else None
-        if arg is not None and not arg.optional and (arg.shape == LONG or _has(arg, "count")):
+        arg = {**self.whole, **self.args}.get(count) if isinstance(count, str) else None
+        if arg is not None and not arg.optional and (arg.shape == LONG or _has(arg, count=LONG)):
             return arg.name
         table.note(
             "bad-interface",
@@ -150,7 +170,7 @@ class _Mapper:
         for role in (Role.SELECTOR, Role.TARGET):
             named = [arg for arg in self.args.values() if arg.role is role and not arg.recipients]
             if len(named) == 1 and not named[0].optional:
-                return named[0].name if _has(named[0], "count") and not self.types[named[0].type].scalar else 1
+                return named[0].name if _has(named[0], count=LONG) and not self.types[named[0].type].scalar else 1
             if named:
                 break
         table.note(
@@ -161,21 +181,22 @@ class _Mapper:
         return None
 
     def _execute(self, table: Table) -> dict[str, MappedTo]:
+        """INVARIANT: every argument that is run is mapped, beside the programs that are declared."""
+        able = [
+            arg
+            for arg in self.args.values()
+            if arg.shape == SQL_SHAPE or _has(arg, programs=STRING_SET, network=BOOL, writes=BOOL)
+        ]
+        fixed: dict[str, MappedTo] = {}
         if "programs" in table.data:
-            return {
+            fixed = {
                 "programs": table.strings("programs") or (),
                 "network": table.boolean("network", default=True),
                 "writes": table.boolean("writes", default=True),
             }
-        able = [
-            arg.name
-            for arg in self.args.values()
-            if not arg.optional and (arg.shape == SQL_SHAPE or _has(arg, "programs", "network", "writes"))
-        ]
-        command = self._argument(
-            table, "command", able, "a required argument of type sql; or a list of the programs that it can run"
-        )
-        return {} if command is None else {"command": command}
+        takes = "a required argument of type shell, python or sql; or a list of the programs that it can run"
+        names = self._all_of(table, "command", able, takes, bool(fixed))
+        return {**({"command": names} if names else {}), **fixed}
 
     # -- picking arguments -------------------------------------------------------------------------------------------
 
@@ -216,6 +237,26 @@ class _Mapper:
                     )
         return names
 
+    def _all_of(self, table: Table, field: str, carriers: list[ArgSpec], takes: str, fixed: bool) -> tuple[str, ...]:
+        """Every one of `carriers`: rules over the effect read of them all. Unless something is `fixed` besides, a call
+        has to give one of them. In lists of objects only lists keep what each of them says."""
+        every = [arg.name for arg in carriers]
+        names = self._arguments(table, field, default=every, able=every, needed=every)
+        for arg in carriers:
+            if arg.many and _hosts_of(arg) != "hosts":
+                message = (
+                    f"argument '{arg.name}' stands in a list of objects, where {self.key}.{field} cannot read each"
+                )
+                table.note("bad-interface", message, field, hint="take it out of the objects, or a list of type url[]")
+        if not fixed and all(arg.optional for arg in carriers) and names == tuple(every):
+            found = "none of its arguments that could be that is required" if every else "no argument can be that"
+            table.note(
+                "unmapped-effect",
+                f"the effect '{self.key}' needs {self.key}.{field}: {takes}; {found}",
+                hint=f'declare it: {self.key} = {{ {field} = "…" }}',
+            )
+        return names
+
     def _refuse_strangers(self, table: Table, field: str, names: tuple[str, ...]) -> bool:
         strangers = [name for name in names if name not in self.args]
         for name in strangers:
@@ -227,6 +268,27 @@ class _Mapper:
         return arg is not None and arg.shape == shape and not arg.optional
 
 
-def _has(arg: ArgSpec, *fields: str) -> bool:
-    """Whether an argument's facts are a record with these fields."""
-    return isinstance(arg.shape, Record) and all(arg.shape.field(field) is not None for field in fields)
+def _judged(arg: ArgSpec, *, missing: bool = False) -> Iterator[ArgSpec]:
+    """An argument, or the fields that it is judged by. One that an object may lack, or that a list may hold many of, is
+    as good as optional: no single value can be relied on."""
+    missing = missing or arg.optional or arg.many
+    if not arg.fields:
+        yield replace(arg, optional=missing)
+    for each in arg.fields:
+        yield from _judged(each, missing=missing)
+
+
+def _hosts_of(arg: ArgSpec) -> str:
+    """What an argument's facts call the hosts of the URLs in it, `host` or `hosts`; empty where there are none."""
+    if not _has(arg, private=BOOL):
+        return ""
+    return "host" if _has(arg, host=STRING) else "hosts" if _has(arg, hosts=STRING_SET) else ""
+
+
+def _has(arg: ArgSpec, **fields: Shape) -> bool:
+    """Whether an argument's facts are a record that always has these fields, of these kinds. A type of the project's
+    own may use the same names for something else."""
+    return isinstance(arg.shape, Record) and all(
+        (found := arg.shape.field(name)) is not None and type(found.shape) is type(shape) and not found.optional
+        for name, shape in fields.items()
+    )

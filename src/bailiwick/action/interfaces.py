@@ -3,7 +3,7 @@
 The mapping was checked when the catalog was loaded (`catalog_interfaces`); shapes are those of
 `model.tool.INTERFACES`. Where the arguments leave a question open, the answer is the careful one: recipients that are
 no mail addresses, or none at all, are external if the tool's sink is; a send without any text argument has content
-that nobody has seen, hence opaque.
+that nobody has seen, hence opaque. A fetch is private if any of its hosts is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from bailiwick.action.types.url_names import site_of
 from bailiwick.model.call import ArgFacts, Fact, Facts
 from bailiwick.model.tool import INTERFACE_NAMES, Effect, Sink, ToolSpec
 
@@ -24,18 +25,17 @@ MappedTo = str | int | bool | tuple[str, ...]
 
 def recipients_of(tool: ToolSpec, args: Mapping[str, ArgFacts]) -> Recipients:
     """Whom a call reaches by its recipient arguments."""
-    named = [name for name, spec in tool.args.items() if spec.recipients and name in args]
+    named = [name for name, spec in tool.judged().items() if spec.recipients and name in args]
     if not named:
         return (), tool.sink is Sink.EXTERNAL
     addresses: dict[str, None] = {}
     external = False
     for name in named:
         facts = args[name].facts
-        if isinstance(facts, Mapping):
-            addresses.update(dict.fromkeys(args[name].values))
+        addresses.update(dict.fromkeys(args[name].values))
+        if isinstance(facts, Mapping) and "external" in facts:
             external = external or bool(facts["external"])
         else:
-            addresses[str(facts)] = None
             external = external or tool.sink is Sink.EXTERNAL
     return tuple(addresses), external or (not addresses and tool.sink is Sink.EXTERNAL)
 
@@ -66,10 +66,7 @@ def _record(
             payee = args[cast(str, mapping["payee"])].values[0]
             return {"payee": payee, "amount_minor": amount["minor"], "currency": amount["currency"]}
         case Effect.FETCH:
-            if "url" not in mapping:
-                return {"host": cast(str, mapping["host"]), "private": cast(bool, mapping["private"])}
-            url = _facts(args, mapping["url"])
-            return {"host": url["host"], "private": url["private"]}
+            return _fetch(mapping, args)
         case Effect.EXECUTE:
             return _execute(mapping, args)
         case _:
@@ -88,13 +85,37 @@ def _content(texts: Iterable[ArgFacts], *, unseen: bool) -> Facts:
     return {"length": length, "opaque": opaque, "addresses": tuple(addresses)}
 
 
+def _fetch(mapping: Mapping[str, MappedTo], args: Mapping[str, ArgFacts]) -> Facts:
+    """Every host that the call names, and the fixed one: private if any of them is."""
+    names = cast(tuple[str, ...], mapping.get("urls", ())) or tuple(
+        cast(str, mapping[key]) for key in ("url",) if key in mapping
+    )
+    given = [_facts(args, name) for name in names if name in args]
+    hosts = [str(mapping["host"])] if "host" in mapping else []
+    for facts in given:
+        hosts += [str(facts["host"])] if "host" in facts else cast(tuple[str, ...], facts["hosts"])
+    found = tuple(dict.fromkeys(hosts))
+    return {
+        **({} if "urls" in mapping else {"host": found[0]}),
+        "hosts": found,
+        "sites": tuple(dict.fromkeys(map(site_of, found))),
+        "private": bool(mapping.get("private", False)) or any(bool(facts["private"]) for facts in given),
+    }
+
+
 def _execute(mapping: Mapping[str, MappedTo], args: Mapping[str, ArgFacts]) -> Facts:
-    if "command" not in mapping:
-        return {key: cast(Fact, mapping[key]) for key in ("programs", "network", "writes")}
-    facts = _facts(args, mapping["command"])
-    if "read_only" in facts:  # SQL: what is not a plain read may do anything that the server can
-        return {"programs": ("sql",), "network": not facts["read_only"], "writes": not facts["read_only"]}
-    return {key: facts[key] for key in ("programs", "network", "writes")}
+    """What every argument that is run may do, and what is declared besides."""
+    programs = dict.fromkeys(cast(tuple[str, ...], mapping.get("programs", ())))
+    network, writes = bool(mapping.get("network", False)), bool(mapping.get("writes", False))
+    for name in cast(tuple[str, ...], mapping.get("command", ())):
+        if name not in args:
+            continue
+        facts = _facts(args, name)
+        if "read_only" in facts:  # SQL: what is not a plain read may do anything that the server can
+            facts = {"programs": ("sql",), "network": not facts["read_only"], "writes": not facts["read_only"]}
+        programs.update(dict.fromkeys(cast(tuple[str, ...], facts["programs"])))
+        network, writes = network or bool(facts["network"]), writes or bool(facts["writes"])
+    return {"programs": tuple(programs), "network": network, "writes": writes}
 
 
 def _count(mapped: MappedTo, args: Mapping[str, ArgFacts]) -> Fact:

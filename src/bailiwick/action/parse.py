@@ -31,9 +31,8 @@ def parse_call(
 ) -> Action | Reason:
     """What `call` would do. `types` is the registry that the catalog was loaded with. Pure; never raises.
 
-    Codes of the Reason: unknown-tool, undeclared-argument, missing-argument, not-canonical, exceeds-effects,
-    empty-selector, and those of the types (wrong-type, not-allowed, too-long, not-an-address, not-an-amount,
-    unknown-currency, unparsable-sql).
+    Codes of the Reason: unknown-tool, unreviewed-tool, undeclared-argument, missing-argument, not-canonical,
+    exceeds-effects, empty-selector, and those of the types (docs/errors.md lists them).
     """
     tool = catalog.find(call.tool)
     if tool is None:
@@ -42,7 +41,7 @@ def parse_call(
             f"There is no tool {call.tool!r:.100} in the catalog.",
             "Use one of the tools that you were given, by its exact name.",
         )
-    problem = _names_problem(tool, call.args)
+    problem = _unreviewed(tool) or _names_problem(tool, call.args)
     if problem is not None:
         return problem
     try:
@@ -61,17 +60,25 @@ def parse_call(
             problem = _exceeding(tool, spec, parsed.beyond)
             if problem is not None:
                 return problem
-        found[name] = ArgFacts(name=name, role=spec.role, facts=parsed.facts, values=parsed.values, text=parsed.text)
+        found[name] = ArgFacts(
+            name=name,
+            role=spec.role,
+            facts=parsed.facts,
+            values=parsed.values,
+            text=parsed.text,
+            parts=parsed.parts,
+        )
     resources = _resources(tool, found)
     if isinstance(resources, Reason):
         return resources
-    recipients = recipients_of(tool, found)
+    judged = {part.name: part for each in found.values() for part in (each.parts or ())} | found
+    recipients = recipients_of(tool, judged)
     return Action(
         tool=tool,
         args=args,
         arguments=tuple(found.values()),
         resources=resources,
-        interfaces=interface_facts(tool, found, recipients) if tool.interface else {},
+        interfaces=interface_facts(tool, judged, recipients) if tool.interface else {},
         recipients=recipients[0],
         recipients_external=recipients[1],
         found={each: around.found[each] for each in lookups(catalog, call, types=types) if each in around.found},
@@ -81,7 +88,7 @@ def parse_call(
 def lookups(catalog: Catalog, call: Call, *, types: TypeRegistry = STANDARD_TYPES) -> tuple[Lookup, ...]:
     """What has to be looked up before `call` can be parsed, each once. Pure; never raises."""
     tool = catalog.find(call.tool)
-    if tool is None:
+    if tool is None or tool.proposed:
         return ()
     asked: dict[Lookup, None] = {}
     for name, spec in tool.args.items():
@@ -89,6 +96,16 @@ def lookups(catalog: Catalog, call: Call, *, types: TypeRegistry = STANDARD_TYPE
         if value is not None:
             asked.update(dict.fromkeys(types[spec.type].asks(value, spec)))
     return tuple(asked)
+
+
+def _unreviewed(tool: ToolSpec) -> Reason | None:
+    if not tool.proposed:
+        return None
+    return _refused(
+        "unreviewed-tool",
+        f"What the catalog says of {tool.name} was guessed, and nobody has reviewed it yet.",
+        "Do without it; the operator reviews its entry and removes `proposed = true`.",
+    )
 
 
 def _names_problem(tool: ToolSpec, args: Mapping[str, object]) -> Reason | None:

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-__all__ = ["NOTHING_FOUND", "Found", "Lookup", "LookupKind"]
+__all__ = [
+    "NOTHING_FOUND",
+    "NO_HOSTS",
+    "SUPPOSED",
+    "SUPPOSED_PRIVATE",
+    "SUPPOSED_PUBLIC",
+    "Found",
+    "Lookup",
+    "LookupKind",
+]
 
 
 class LookupKind(StrEnum):
@@ -35,3 +44,10 @@ Found = Mapping[Lookup, tuple[str, ...]]
 looked up."""
 
 NOTHING_FOUND: Found = MappingProxyType({})
+NO_HOSTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+SUPPOSED_PUBLIC = "2d00::1"
+SUPPOSED_PRIVATE = "fdff:ffff:ffff::1"
+SUPPOSED = frozenset({SUPPOSED_PUBLIC, SUPPOSED_PRIVATE})
+"""Addresses that a host is supposed to have where nobody may be asked for it. Nobody has them: 2d00::/8 is public and
+not assigned, and whoever answers with one of them has not answered (`LookupSource`)."""

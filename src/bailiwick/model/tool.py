@@ -6,7 +6,7 @@ Written in `tools/*.toml`, parsed by `bailiwick.action.catalog`, read by every p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -104,12 +104,15 @@ INTERFACES: Mapping[Effect, Record] = {
             Field("content", Record((Field("length", LONG), Field("opaque", BOOL), Field("addresses", STRING_SET)))),
         )
     ),
-    Effect.FETCH: Record((Field("host", STRING), Field("private", BOOL))),
+    Effect.FETCH: Record(
+        (Field("host", STRING), Field("hosts", STRING_SET), Field("sites", STRING_SET), Field("private", BOOL))
+    ),
     Effect.WRITE: Record((Field("count", LONG), Field("reversible", BOOL))),
     Effect.DELETE: Record((Field("count", LONG), Field("reversible", BOOL))),
     Effect.EXECUTE: Record((Field("programs", STRING_SET), Field("network", BOOL), Field("writes", BOOL))),
 }
-"""Effect → shape of `context.<interface name>`; see INTERFACE_NAMES. Effects that are not here have no interface."""
+"""Effect → shape of `context.<interface name>`; see INTERFACE_NAMES. Effects that are not here have no interface.
+`fetch.host` is there where a tool fetches from one host alone (`ToolSpec.interface_shape`)."""
 
 INTERFACE_NAMES: Mapping[Effect, str] = {
     Effect.PAY: "pay",
@@ -130,7 +133,9 @@ WIDEN_TOOL = "task.widen"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArgSpec:
-    """One declared argument. `options` are the type's own settings (dialect, values, currency ...), already checked."""
+    """One declared argument, or a field of an object. `options` are the type's own settings (dialect, values, currency
+    ...), already checked. `fields` are those of an object: their names begin with its own (`order.iban`), and each has
+    its role. `many`: it stands in a list of objects."""
 
     name: str
     type: str
@@ -139,7 +144,21 @@ class ArgSpec:
     recipients: bool = False
     shape: Shape = STRING
     options: Mapping[str, str | int | bool | tuple[str, ...]] = field(default_factory=dict)
+    fields: tuple[ArgSpec, ...] = ()
+    many: bool = False
     where: Where
+
+    @property
+    def key(self) -> str:
+        """What it is called where it stands: the last part of its name."""
+        return self.name.rpartition(".")[2]
+
+    def judged(self) -> Iterator[ArgSpec]:
+        """Itself, or the fields that it is judged by."""
+        if not self.fields:
+            yield self
+        for each in self.fields:
+            yield from each.judged()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +191,21 @@ class ToolSpec:
     idempotency: Idempotency
     durability: Durability
     description: str = ""
+    proposed: bool = False
+    """Guessed by `bailiwick init`, reviewed by nobody: every call of it is denied."""
     where: Where
+
+    def judged(self) -> Mapping[str, ArgSpec]:
+        """What has a role, by name: every argument, an object by its fields."""
+        return {each.name: each for arg in self.args.values() for each in arg.judged()}
+
+    def interface_shape(self, effect: Effect) -> Record:
+        """The record of an effect that has an interface. INVARIANT: of a tool that may fetch from several hosts it has
+        no `host`, so that a rule which reads the only one does not load, rather than miss the others."""
+        whole = INTERFACES[effect]
+        if effect is Effect.FETCH and "urls" in self.interface.get(effect, {}):
+            return Record(tuple(each for each in whole.fields if each.name != "host"))
+        return whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bailiwick.model.call import Fact
+from bailiwick.model.call import ArgFacts, Fact
 from bailiwick.model.lookup import NOTHING_FOUND, Found, Lookup
 from bailiwick.model.shape import Shape
 from bailiwick.model.tool import ArgSpec, Effect, Role
@@ -42,9 +42,11 @@ EVERY_ROLE = frozenset(Role)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
     """Who is inside. `domains` are mail domains in normal form (`normal_domain`); a subdomain is inside only if it is
-    named."""
+    named. `mailboxes` are the addresses in them that are known to be somebody's or something's (a list, a function),
+    in normal form."""
 
     domains: frozenset[str] = frozenset()
+    mailboxes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +64,11 @@ def no_problem(_: OptionValue) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """A setting that a type accepts in the catalog. `kind` is str, int, bool or tuple (a list of strings); `problem`
-    says in words what is wrong with a value ("" if nothing is)."""
+    """A setting that a type accepts in the catalog. `kind` is str, int, bool, tuple (a list of strings) or dict (a
+    table, or the path of a file in schemas/: the type gets it as JSON text); `problem` says in words what is wrong with
+    a value ("" if nothing is)."""
 
-    kind: type[str] | type[int] | type[bool] | type[tuple[str, ...]]
+    kind: type[str] | type[int] | type[bool] | type[tuple[str, ...]] | type[dict[str, object]]
     required: bool = False
     needs: str = ""
     """Another option without which this one means nothing."""
@@ -87,6 +90,7 @@ class Parsed:
     facts: Fact
     values: tuple[str, ...] = ()
     text: str = ""
+    parts: tuple[ArgFacts, ...] | None = None
     beyond: tuple[Beyond, ...] = ()
 
 

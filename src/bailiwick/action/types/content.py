@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from bailiwick.action.types.mail import MailProblem, normal_address, normal_domain
-from bailiwick.model.call import Facts
+from bailiwick.model.call import Fact, Facts
 from bailiwick.model.shape import BOOL, LONG, STRING_SET, Field, Record
 
-__all__ = ["CONTENT_SHAPE", "MAX_ADDRESSES", "content_facts"]
+__all__ = ["CONTENT_SHAPE", "MAX_ADDRESSES", "content_facts", "joined_content"]
 
 CONTENT_SHAPE = Record((Field("length", LONG), Field("opaque", BOOL), Field("addresses", STRING_SET)))
 
@@ -43,6 +45,17 @@ def content_facts(text: str) -> Facts:
     addresses = _addresses(words)
     opaque = _opaque(words) or len(addresses) > MAX_ADDRESSES
     return {"length": len(text), "opaque": opaque, "addresses": addresses[:MAX_ADDRESSES]}
+
+
+def joined_content(parts: Iterable[Fact]) -> Facts:
+    """The record of several contents as one: opaque where one of them is, whatever their types say besides."""
+    records = [each for each in parts if isinstance(each, Mapping)]
+    addresses = dict.fromkeys(address for each in records for address in cast(tuple[str, ...], each["addresses"]))
+    return {
+        "length": sum(cast(int, each["length"]) for each in records),
+        "opaque": len(addresses) > MAX_ADDRESSES or any(each["opaque"] for each in records),
+        "addresses": tuple(addresses)[:MAX_ADDRESSES],
+    }
 
 
 def _opaque(words: list[str]) -> bool:
@@ -72,8 +85,10 @@ def _addresses(words: list[str]) -> tuple[str, ...]:
     for word in words:
         if "@" in word:
             _add_mails(found, word)
-        if "//" in word:
-            for link in _AFTER_SLASHES.finditer(word):
+        # Browsers take a backslash for a slash, and where there is no scheme it names a share of another machine.
+        slashed = word.replace("\\", "/")
+        if "//" in slashed:
+            for link in _AFTER_SLASHES.finditer(slashed):
                 _add_host(found, link.group(1))
         if "." in word and "www." in word.lower():
             for link in _WWW.finditer(word):

@@ -4,20 +4,26 @@ Normal form: the whole address in lower case, an internationalised domain as ASC
 `email-validator` without any look-up. Refused on top of what that refuses, because two programs may read it
 differently: display names, groups, comments and lists in one string; routing in the local part (`%`, `!`, `|`) and
 one that starts with `-`; domains that only become a name by compatibility mapping (full-width letters, other full
-stops) or that IDNA 2003 and 2008 map to different names (ß, ς, joiners); labels that mix scripts. A domain wholly in
-another script is not caught, but its facts show `xn--…`, so it never equals the Latin name that it looks like.
+stops) or that IDNA 2003 and 2008 map to different names (ß, ς, joiners); labels that mix scripts; domains in other
+scripts that look like one of the organisation's own. Any other domain in another script shows as `xn--…`, so it never
+equals the Latin name that it looks like.
+
+Facts say more of addresses than where they are: `lookalike` (a Latin domain that may be taken for an own one: `acrne`,
+`acme.example.evil.org`), `tagged` (a `+tag`: most servers deliver it to the mailbox without the tag, but which do is
+not known, so it is an address of its own to everything that compares addresses) and `unknown` (at an own domain, but
+no active user's and no mailbox of `[org] mailboxes`).
 """
 
 from __future__ import annotations
 
 import functools
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
 from bailiwick.action.types.base import EVERY_ROLE, AsksNothing, Option, Options, Parsed, Surroundings, Unparsable
+from bailiwick.action.types.url_names import domain_problem, looks_like
 from bailiwick.model.shape import BOOL, LONG, STRING_SET, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Role
 
@@ -33,15 +39,20 @@ __all__ = [
 ]
 
 EMAIL_SHAPE = Record(
-    (Field("count", LONG), Field("addresses", STRING_SET), Field("domains", STRING_SET), Field("external", BOOL))
+    (
+        Field("count", LONG),
+        Field("addresses", STRING_SET),
+        Field("domains", STRING_SET),
+        Field("external", BOOL),
+        Field("lookalike", BOOL),
+        Field("tagged", BOOL),
+        Field("unknown", BOOL),
+    )
 )
 
 MAX_RECIPIENTS = 500
 
 _ROUTING = frozenset('%!|"')
-_DEVIATIONS = frozenset("ßẞς\u200c\u200d")
-_EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"})
-"""Scripts that are written together, and together with Latin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +89,11 @@ def normal_address(text: str) -> Address | MailProblem:
         said = str(error).strip()
         return MailProblem(problem=f"is no mail address: {said[:1].lower()}{said[1:].rstrip('.')}")
     local, domain = text.rsplit("@", 1)
-    if _ROUTING & set(local) or local.startswith("-"):
+    # `=?utf-8?q?…?=` is decoded by some mail programs before they look for the address (RFC 2047).
+    if _ROUTING & set(local) or local.startswith("-") or "=?" in local:
         return MailProblem(problem="has a local part that mail systems may read as a route or an option")
-    problem = _domain_problem(domain, valid.domain, valid.ascii_domain)
-    if problem:
-        return MailProblem(problem=problem)
+    if problem := domain_problem(domain, valid.domain, valid.ascii_domain):
+        return MailProblem(problem=f"has {problem}")
     ascii_domain = valid.ascii_domain.lower()
     return Address(text=f"{local.lower()}@{ascii_domain}", domain=ascii_domain)
 
@@ -91,30 +102,6 @@ def normal_domain(text: str) -> str | None:
     """A domain in normal form, None if it is none that everybody reads alike."""
     address = normal_address(f"a@{text}")
     return None if isinstance(address, MailProblem) else address.domain
-
-
-def _domain_problem(written: str, unicode_domain: str, ascii_domain: str) -> str:
-    if written.isascii() and not ascii_domain.startswith("xn--") and ".xn--" not in ascii_domain:
-        return ""
-    if written.lower() not in (unicode_domain.lower(), ascii_domain.lower()):
-        return "has a domain in unusual characters; write it in plain letters"
-    if not written.isascii() and _DEVIATIONS & set(written):
-        return "has a domain that programs map to different names; write it in its ASCII form (xn--…)"
-    mixed = next((label for label in unicode_domain.split(".") if _mixes_scripts(label)), None)
-    return (
-        f"has a domain label that mixes scripts ({mixed!a}), which is how one name is made to look like another"
-        if mixed
-        else ""
-    )
-
-
-def _mixes_scripts(label: str) -> bool:
-    """Whether letters of scripts that are not written together stand in one label."""
-    scripts = {unicodedata.name(char, "UNKNOWN").replace("-", " ").split(" ", 1)[0] for char in label if char.isalpha()}
-    if scripts & _EAST_ASIAN:
-        scripts -= _EAST_ASIAN | {"LATIN"}
-        return bool(scripts)
-    return len(scripts) > 1
 
 
 class _MailFacts(AsksNothing):
@@ -169,23 +156,34 @@ class EmailListType(_MailFacts):
 
 
 def _facts(values: tuple[object, ...] | list[object], around: Surroundings) -> Parsed | Unparsable:
-    addresses: dict[str, None] = {}
-    domains: dict[str, None] = {}
+    inside = around.organisation
+    addresses: dict[str, str] = {}
     for value in values:
         if type(value) is not str:
             return Unparsable(problem="holds something that is not a string")
         address = normal_address(value)
         if isinstance(address, MailProblem):
             return Unparsable(problem=f"holds {value!r:.80}: it {address.problem}", code="not-an-address")
-        addresses[address.text] = None
-        domains[address.domain] = None
-    unique = tuple(addresses)
+        addresses[address.text] = address.domain
+    domains = dict.fromkeys(addresses.values())
+    alike = {domain: own for domain in domains if (own := looks_like(domain, inside.domains))}
+    # Nobody but a deceiver writes an own name in the letters of another script; in Latin letters it may be chance.
+    disguised = next((domain for domain in alike if "xn--" in domain), None)
+    if disguised is not None:
+        return Unparsable(
+            problem=f"holds an address at {disguised}, which is made to look like {alike[disguised]}", code="look-alike"
+        )
     return Parsed(
         facts={
             "count": len(values),
-            "addresses": unique,
+            "addresses": tuple(addresses),
             "domains": tuple(domains),
-            "external": not around.organisation.domains.issuperset(domains),
+            "external": not inside.domains.issuperset(domains),
+            "lookalike": bool(alike),
+            "tagged": any("+" in address.partition("@")[0] for address in addresses),
+            "unknown": any(
+                domain in inside.domains and address not in inside.mailboxes for address, domain in addresses.items()
+            ),
         },
-        values=unique,
+        values=tuple(addresses),
     )

@@ -1,4 +1,5 @@
-"""SQL: the type `sql`. Facts `{ statements, read_only, verbs, tables, functions }` from sqlglot's tree.
+"""SQL: the type `sql`. Facts `{ statements, read_only, verbs, tables, columns, functions, has_where, limit }` from
+sqlglot's tree.
 
 A statement is `read_only` if and only if every node, data type and function in it is on the allow-list for reads
 (`sql_allowed`); verbs of change anywhere in the tree count, also inside a CTE. Whatever is not on a list takes the
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 
 from bailiwick.action.types.base import (
     AsksNothing,
@@ -34,8 +35,11 @@ from bailiwick.action.types.base import (
     quoted,
 )
 from bailiwick.action.types.sql_allowed import DATA_TYPES, DIALECTS, PURE_FUNCTIONS, READ_NODES, WRITE_NODES
-from bailiwick.action.types.sql_lexis import lexical_problem
-from bailiwick.action.types.sql_tables import table_names
+from bailiwick.action.types.sql_batches import second_statement, split_statements
+from bailiwick.action.types.sql_bounds import bounded
+from bailiwick.action.types.sql_facts import NO_LIMIT, column_names, most_rows
+from bailiwick.action.types.sql_lexis import lexical_problem, qualified_from
+from bailiwick.action.types.sql_tables import no_table, table_names
 from bailiwick.model.shape import BOOL, LONG, STRING_SET, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Effect, Role
 
@@ -47,12 +51,19 @@ SQL_SHAPE = Record(
         Field("read_only", BOOL),
         Field("verbs", STRING_SET),
         Field("tables", STRING_SET),
+        Field("columns", STRING_SET),
         Field("functions", STRING_SET),
+        Field("has_where", BOOL),
+        Field("limit", LONG),
     )
 )
 
 MAX_TOKENS = 4_000
 MAX_NODES = 20_000
+MAX_BRACKETS = 100
+"""`[` in one text: sqlglot goes through all of `a[1][2]` again for each next one."""
+MAX_NAME = 63
+"""Bytes of a name in PostgreSQL, which cuts longer ones off: they would name another table than the text does."""
 MAX_RETRIED = 8
 """Levels of `[…]` and of `type(…)` within each other: sqlglot tries these as types first, twice or more per level."""
 
@@ -77,6 +88,8 @@ _VERBS: Mapping[type[exp.Expr], tuple[str, tuple[Effect, ...]]] = {
 _CHANGING_WORDS = frozenset(
     "alter call copy create delete drop execute grant insert merge replace revoke truncate update".split()
 )
+_NAMES_ALIKE = frozenset({"mysql", "tsql"})
+"""Dialects that take names for the same which differ in accents or width."""
 _WORD = re.compile(r"[a-z_]+")
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET})
@@ -89,7 +102,10 @@ class Analysis:
     statements: int
     verbs: tuple[str, ...]
     tables: tuple[str, ...]
+    columns: tuple[str, ...]
     functions: tuple[str, ...]
+    has_where: bool
+    limit: int
     beyond: tuple[Beyond, ...]
 
     @property
@@ -112,28 +128,20 @@ def analyse(text: str, dialect: str, functions: frozenset[str] = frozenset()) ->
         tokens = reader.tokenize(text)
         if len(tokens) > MAX_TOKENS or any(token.comments for token in tokens):
             return Unparsable(problem=f"has a comment or more than {MAX_TOKENS} tokens", code="unparsable-sql")
+        if sum(token.token_type is TokenType.L_BRACKET for token in tokens) > MAX_BRACKETS:
+            return Unparsable(problem=f"has more than {MAX_BRACKETS} brackets", code="unparsable-sql")
         if _retried(tokens, reader.parser_class.TYPE_TOKENS) > MAX_RETRIED:
             return Unparsable(problem="is SQL that nests brackets or types too deeply", code="unparsable-sql")
-        statements = _split(tokens)
+        statements = split_statements(tokens)
         if not statements:
             return Unparsable(problem="holds no statement", code="unparsable-sql")
-        scan = _Scan(text, reader, PURE_FUNCTIONS[dialect] | functions)
+        scan = _Scan(text, dialect, reader, PURE_FUNCTIONS[dialect] | functions)
         for statement in statements:
             scan.statement(statement)
     except SqlglotError as error:
         first = str(error).splitlines()[0]
         return Unparsable(problem=f"is not {dialect} that the parser understands: {first:.120}", code="unparsable-sql")
     return scan.result(len(statements))
-
-
-def _split(tokens: list[Token]) -> list[list[Token]]:
-    statements: list[list[Token]] = [[]]
-    for token in tokens:
-        if token.token_type is TokenType.SEMICOLON:
-            statements.append([])
-        else:
-            statements[-1].append(token)
-    return [statement for statement in statements if statement]
 
 
 def _retried(tokens: list[Token], types: Set[TokenType]) -> int:
@@ -156,22 +164,33 @@ def _retried(tokens: list[Token], types: Set[TokenType]) -> int:
 class _Scan:
     """Collects the facts of all statements of one text."""
 
-    def __init__(self, text: str, dialect: Dialect, pure: frozenset[str]) -> None:
+    def __init__(self, text: str, name: str, dialect: Dialect, pure: frozenset[str]) -> None:
         self._text = text
         self._dialect = dialect
+        self._name = name
         self._pure = pure
         self._spelled = frozenset(dialect.parser_class.FUNCTION_PARSERS)
         self._verbs: dict[str, None] = {}
         self._tables: dict[str, None] = {}
+        self._columns: dict[str, None] = {}
+        self._has_where = True
+        self._limit = 0
         self._functions: dict[str, None] = {}
         self._beyond: dict[Beyond, None] = {}
 
     def result(self, statements: int) -> Analysis:
+        if any(item.effect is Effect.EXECUTE for item in self._beyond):
+            # INVARIANT: what is not understood may read and change anything, and the facts say so.
+            self._tables["*"] = self._columns["*"] = None
+            self._has_where = False
         return Analysis(
             statements=statements,
             verbs=tuple(self._verbs),
             tables=tuple(self._tables),
+            columns=tuple(self._columns),
             functions=tuple(self._functions),
+            has_where=self._has_where,
+            limit=min(self._limit, NO_LIMIT),
             beyond=tuple(self._beyond),
         )
 
@@ -179,17 +198,30 @@ class _Scan:
         first = tokens[0].text.lower()
         second = tokens[1].text.lower() if len(tokens) > 1 else ""
         if first in _PARSED or (first in ("create", "drop") and second in _PARSED_KINDS):
-            parser = self._dialect.parser(error_level=ErrorLevel.RAISE, max_nodes=MAX_NODES)
-            for tree in parser.parse(tokens, self._text):
-                if tree is not None:
+            for tree in self._trees(tokens):
+                if isinstance(tree, exp.Command):
+                    self._words(first, tokens)
+                elif tree is not None:
                     self._tree(tree, first)
+                    self._limit += most_rows(tree, top=any(token.text.lower() == "top" for token in tokens))
             self._spelled_functions(tokens)
+            if word := second_statement(self._name, tokens):
+                self._takes(Effect.EXECUTE, f"{word.upper()} within a statement, which may begin another one")
         else:
             self._words(first, tokens)
 
+    def _trees(self, tokens: list[Token]) -> list[exp.Expr | None]:
+        parser = self._dialect.parser(error_level=ErrorLevel.RAISE, max_nodes=MAX_NODES)
+        try:
+            return parser.parse(tokens, self._text)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            # sqlglot trips over some texts that are no SQL: `SELECT INTO` in SQL Server's dialect.
+            raise ParseError("it is no statement") from error
+
     def _words(self, first: str, tokens: list[Token]) -> None:
         """A statement that is not parsed: its first word, and every word of change in it."""
-        self._verbs[first] = None
+        self._verbs[(first.split() or [first])[0]] = None
+        self._limit = NO_LIMIT
         self._takes(Effect.EXECUTE, f"a statement {first.upper():.30}")
         words = _WORD.findall(self._text.lower(), tokens[0].end + 1, tokens[-1].end + 1)
         self._verbs.update(dict.fromkeys(word for word in words if word in _CHANGING_WORDS))
@@ -197,18 +229,11 @@ class _Scan:
     def _tree(self, tree: exp.Expr, first: str) -> None:
         if first == "values":
             self._verb(first, (Effect.READ,))
+        self._columns.update(dict.fromkeys(column_names(tree)))
+        self._has_where = self._has_where and bounded(tree, self._dialect)
         for node in tree.walk():
             kind = type(node)
-            verb = _VERBS.get(kind)
-            if verb is not None:
-                self._verb(*verb)
-            if isinstance(node, exp.Insert) and node.args.get("alternative") == "REPLACE":
-                self._verb("replace", (Effect.DELETE,))
-            if isinstance(node, exp.In) and node.args.get("field") is not None:
-                # `x IN name` reads the table of that name in SQLite, and is no read of anything elsewhere.
-                self._takes(Effect.EXECUTE, "IN without parentheses (write IN (SELECT …))")
-            if isinstance(node, exp.Table):
-                self._tables.update(dict.fromkeys(table_names(node, self._dialect)))
+            self._met(node)
             if isinstance(node, exp.Func) and "start" in node.meta:
                 self._called(node)
             elif kind is exp.Anonymous and node.name.upper() in self._spelled:
@@ -218,9 +243,54 @@ class _Scan:
             elif kind not in READ_NODES and kind not in WRITE_NODES:
                 self._takes(Effect.EXECUTE, f"{node.key}, which is not known to be harmless")
 
+    def _changed(self, node: exp.Expr) -> None:
+        verb = _VERBS.get(type(node))
+        if verb is not None:
+            self._verb(*verb)
+        match node:
+            case exp.Insert() if node.args.get("alternative") == "REPLACE":
+                self._verb("replace", (Effect.DELETE,))
+            case exp.Insert() if node.args.get("overwrite"):
+                self._verb("overwrite", (Effect.DELETE,))
+            case exp.OnConflict() if node.expressions:
+                self._verb("update", (Effect.WRITE,))
+            case exp.When() if isinstance(node.args.get("then"), exp.Var):
+                self._verb(node.args["then"].name.lower(), (Effect.WRITE, Effect.DELETE))
+            case exp.Returning() if node.args.get("into"):
+                self._takes(Effect.EXECUTE, "OUTPUT … INTO, which writes to another table")
+
+    def _met(self, node: exp.Expr) -> None:
+        """What is asked of a node beside whether it is on a list."""
+        self._changed(node)
+        match node:
+            case exp.TableFromRows() if not isinstance(node.this, exp.Func):
+                self._takes(Effect.EXECUTE, "a name that is made of a text")
+            case exp.In() if node.args.get("field") is not None:
+                # `x IN name` reads the table of that name in SQLite, and is no read of anything elsewhere.
+                self._takes(Effect.EXECUTE, "IN without parentheses (write IN (SELECT …))")
+            case exp.Table():
+                self._table(node)
+            case exp.Column() if node.name.lower() == "nextval":
+                self._takes(Effect.EXECUTE, "NEXTVAL, which changes a sequence")
+            case exp.Identifier() if self._name == "postgres" and len(node.name.encode(errors="replace")) > MAX_NAME:
+                self._takes(Effect.EXECUTE, "a name that is too long, which would be cut off")
+            case exp.Identifier() if self._name in _NAMES_ALIKE and not node.name.isascii():
+                self._takes(Effect.EXECUTE, "a name with letters that may count as others")
+
+    def _table(self, node: exp.Table) -> None:
+        self._tables.update(dict.fromkeys(table_names(node, self._dialect)))
+        if isinstance(node.this, exp.Literal):
+            self._takes(Effect.EXECUTE, "a text in place of a table: a file")
+        if no_table(node.name, self._name):
+            self._takes(Effect.EXECUTE, f"{node.name:.60}, which is no table")
+        if self._name == "bigquery" and node.name.endswith("*"):
+            self._takes(Effect.EXECUTE, "a wildcard in place of a table")
+
     def _called(self, node: exp.Func) -> None:
         start: int = node.meta["start"]
-        qualifier = "".join(self._text[_qualified_from(self._text, start) : start].split())
+        qualifier = "".join(self._text[qualified_from(self._text, start) : start].split())
+        if self._name == "bigquery" and qualifier.lower() == "safe.":
+            qualifier = ""
         self._function((qualifier + self._text[start : node.meta["end"] + 1]).lower())
 
     def _spelled_functions(self, tokens: list[Token]) -> None:
@@ -232,7 +302,9 @@ class _Scan:
     def _function(self, name: str) -> None:
         self._functions[name] = None
         if name not in self._pure:
-            self._takes(Effect.EXECUTE, f"the function {name:.60}, which is not known to be pure")
+            self._beyond[
+                Beyond(effect=Effect.EXECUTE, saw=f"the function {name:.60}, which is not known to be pure")
+            ] = None
 
     def _type(self, node: exp.DataType) -> None:
         if node.this not in DATA_TYPES:
@@ -244,28 +316,9 @@ class _Scan:
             self._takes(effect, verb.upper())
 
     def _takes(self, effect: Effect, saw: str) -> None:
+        if effect is Effect.EXECUTE:
+            self._functions["*"] = None
         self._beyond[Beyond(effect=effect, saw=saw)] = None
-
-
-def _qualified_from(text: str, start: int) -> int:
-    """Where the name of a function begins whose last part begins at `start`: `schema . name`. Looks at that name alone,
-    however long the text before it is."""
-    while True:
-        dot = _before_spaces(text, start)
-        if not dot or text[dot - 1] != ".":
-            return start
-        end = begin = _before_spaces(text, dot - 1)
-        while begin and (text[begin - 1].isalnum() or text[begin - 1] in '_"`'):
-            begin -= 1
-        if begin == end:
-            return start
-        start = begin
-
-
-def _before_spaces(text: str, at: int) -> int:
-    while at and text[at - 1].isspace():
-        at -= 1
-    return at
 
 
 def _known_dialect(value: OptionValue) -> str:
@@ -318,7 +371,10 @@ class SqlType(AsksNothing):
                 "read_only": found.read_only,
                 "verbs": found.verbs,
                 "tables": found.tables,
+                "columns": found.columns,
                 "functions": found.functions,
+                "has_where": found.has_where,
+                "limit": found.limit,
             },
             values=(value,),
             beyond=found.beyond,

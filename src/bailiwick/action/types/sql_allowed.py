@@ -16,7 +16,7 @@ from sqlglot import exp
 
 __all__ = ["DATA_TYPES", "DIALECTS", "PURE_FUNCTIONS", "READ_NODES", "WRITE_NODES"]
 
-DIALECTS = ("mysql", "postgres", "sqlite")
+DIALECTS = ("bigquery", "mysql", "postgres", "snowflake", "sqlite", "tsql")
 
 _QUERY = {
     *(exp.Select, exp.With, exp.CTE, exp.Union, exp.Except, exp.Intersect, exp.Subquery, exp.Values, exp.Tuple),
@@ -44,12 +44,12 @@ _QUERY = {
         exp.Lateral,
         exp.Unnest,
     ),
-    *(exp.Rollup, exp.Cube, exp.GroupingSets),
+    *(exp.Rollup, exp.Cube, exp.GroupingSets, exp.Qualify, exp.TableFromRows),
     *(exp.Window, exp.WindowSpec, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls),
 }
 _LITERALS = {
     *(exp.Literal, exp.Null, exp.Boolean, exp.HexString, exp.BitString, exp.ByteString, exp.Interval, exp.IntervalSpan),
-    *(exp.Var, exp.DataType, exp.DataTypeParam, exp.Array, exp.Paren),
+    *(exp.Var, exp.DataType, exp.DataTypeParam, exp.Array, exp.Paren, exp.National, exp.Kwarg),
     *(exp.JSONPath, exp.JSONPathRoot, exp.JSONPathKey, exp.JSONPathSubscript),
 }
 _OPERATORS = {
@@ -72,7 +72,16 @@ _OPERATORS = {
     *(exp.Escape, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Any, exp.All, exp.Exists, exp.Case, exp.If),
     *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.DPipe, exp.Bracket, exp.Slice),
     *(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift),
-    *(exp.Cast, exp.AtTimeZone, exp.Collate, exp.JSONExtract, exp.JSONExtractScalar),
+    *(
+        exp.Cast,
+        exp.TryCast,
+        exp.Convert,
+        exp.SafeFunc,
+        exp.AtTimeZone,
+        exp.Collate,
+        exp.JSONExtract,
+        exp.JSONExtractScalar,
+    ),
     *(exp.JSONBExtract, exp.JSONBExtractScalar, exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps),
 }
 _SYNTAX = {
@@ -142,7 +151,18 @@ DATA_TYPES: frozenset[exp.DType] = frozenset(
         ),
         *(_T.FLOAT, _T.INT, _T.INTERVAL, _T.JSON, _T.JSONB, _T.MEDIUMINT, _T.NCHAR, _T.NVARCHAR, _T.SMALLINT, _T.TEXT),
         *(_T.TIME, _T.TIMETZ, _T.TIMESTAMP, _T.TIMESTAMPLTZ, _T.TIMESTAMPTZ, _T.TINYINT, _T.UBIGINT, _T.UINT, _T.UUID),
-        *(_T.VARBINARY, _T.VARCHAR, _T.YEAR, _T.ARRAY, _T.INET, _T.MONEY),
+        *(
+            _T.VARBINARY,
+            _T.VARCHAR,
+            _T.YEAR,
+            _T.ARRAY,
+            _T.INET,
+            _T.MONEY,
+            _T.SMALLMONEY,
+            _T.DATETIME2,
+            _T.SMALLDATETIME,
+        ),
+        *(_T.VARIANT, _T.OBJECT, _T.TIMESTAMPNTZ, _T.BIGDECIMAL, _T.STRUCT),
     }
 )
 """Types to cast to. A cast to any other may run a function that somebody wrote."""
@@ -187,9 +207,64 @@ _SQLITE = """
     sqlite_version strftime string_agg time timediff total trunc typeof unhex unicode unixepoch unlikely
 """
 
+_TSQL = """
+    acos ascii asin atan atn2 ceiling char charindex checksum_agg choose concat_ws convert cos cot count_big
+    current_timestamp datalength dateadd datediff datediff_big datefromparts datename datepart datetime2fromparts
+    datetimefromparts day degrees difference eomonth format getdate getutcdate grouping grouping_id
+    hashbytes iif isdate isjson isnull isnumeric json_array json_modify json_object json_query json_value left len
+    log10 month nchar openjson parse patindex percentile_cont percentile_disc pi quotename radians reverse right sin
+    smalldatetimefromparts soundex square stdev stdevp str string_agg string_escape string_split stuff
+    switchoffset sysdatetime sysdatetimeoffset sysutcdatetime tan timefromparts todatetimeoffset translate try_cast
+    try_convert try_parse unicode var varp year
+"""
+_SNOWFLAKE = """
+    add_months any_value approx_count_distinct array_agg array_append array_cat array_compact array_construct
+    array_contains array_distinct array_intersection array_position array_size array_slice array_to_string ascii
+    as_array as_boolean as_date as_integer as_object as_varchar base64_decode_string base64_encode bitand bitor bitxor
+    booland_agg boolor_agg cbrt ceiling charindex chr collate concat_ws contains convert_timezone corr count_if
+    covar_pop covar_samp current_date current_time current_timestamp date date_from_parts date_part date_trunc dateadd
+    datediff day dayname dayofmonth dayofweek dayofyear decode degrees div0 div0null editdistance endswith equal_null
+    factorial flatten get get_path getdate grouping grouping_id hash hash_agg hex_decode_string hex_encode hour iff
+    ifnull ilike initcap is_array is_boolean is_date is_integer is_null_value is_object is_timestamp
+    jarowinkler_similarity last_day left len like listagg md5 md5_hex median minute mode month monthname
+    months_between next_day nvl nvl2 object_agg object_construct object_delete object_insert object_keys object_pick
+    octet_length parse_json percentile_cont percentile_disc pi pow previous_day quarter radians ratio_to_report
+    regexp_count regexp_instr regexp_like regexp_replace regexp_substr regr_slope reverse right rlike second sha1
+    sha1_hex sha2 sha2_hex soundex split split_part split_to_table square startswith stddev stddev_pop stddev_samp
+    strip_null_value strtok strtok_to_array sysdate time time_slice timeadd timediff timestamp_from_parts timestampadd
+    timestampdiff to_array to_binary to_boolean to_char to_date to_decimal to_double to_json to_number to_numeric
+    to_object to_time to_timestamp to_timestamp_ltz to_timestamp_ntz to_timestamp_tz to_varchar to_variant translate
+    trunc truncate try_cast try_parse_json try_to_boolean try_to_date try_to_decimal try_to_double try_to_number
+    try_to_time try_to_timestamp typeof unicode uuid_string var_pop var_samp variance week weekofyear width_bucket
+    xmlget year yearofweek zeroifnull
+"""
+_BIGQUERY = """
+    any_value approx_count_distinct approx_quantiles approx_top_count array array_agg array_concat array_concat_agg
+    array_first array_last array_length array_reverse array_to_string ascii bit_and bit_count bit_or bit_xor bool
+    byte_length ceiling char_length character_length chr code_points_to_string collate contains_substr corr countif
+    covar_pop covar_samp current_date current_datetime current_time current_timestamp date date_add date_diff
+    date_from_unix_date date_sub date_trunc datetime datetime_add datetime_diff datetime_sub datetime_trunc div
+    ends_with farm_fingerprint float64 format format_date format_datetime format_time format_timestamp from_base32
+    from_base64 from_hex generate_array generate_date_array generate_timestamp_array generate_uuid grouping if
+    ieee_divide ifnull initcap instr int64 is_inf is_nan json_array json_extract json_extract_array json_extract_scalar
+    json_keys json_object json_query json_query_array json_set json_type json_value json_value_array last_day lax_bool
+    lax_int64 lax_string left log10 logical_and logical_or md5 normalize normalize_and_casefold octet_length offset
+    ordinal parse_bignumeric parse_date parse_datetime parse_json parse_numeric parse_time parse_timestamp
+    percentile_cont percentile_disc pow range_bucket regexp_contains regexp_extract regexp_extract_all regexp_instr
+    regexp_replace regexp_substr reverse right safe_add safe_cast safe_convert_bytes_to_string safe_divide
+    safe_multiply safe_negate safe_offset safe_ordinal safe_subtract sha1 sha256 sha512 soundex split starts_with
+    stddev stddev_pop stddev_samp string string_agg strpos struct time time_add time_diff time_sub time_trunc timestamp
+    timestamp_add timestamp_diff timestamp_micros timestamp_millis timestamp_seconds timestamp_sub timestamp_trunc
+    to_base32 to_base64 to_code_points to_hex to_json to_json_string translate trunc unicode unix_date unix_micros
+    unix_millis unix_seconds unnest var_pop var_samp variance
+"""
+
 PURE_FUNCTIONS: Mapping[str, frozenset[str]] = {
     "postgres": frozenset((_COMMON + _POSTGRES).split()),
     "mysql": frozenset((_COMMON + _MYSQL).split()),
     "sqlite": frozenset((_COMMON + _SQLITE).split()),
+    "tsql": frozenset((_COMMON + _TSQL).split()),
+    "snowflake": frozenset((_COMMON + _SNOWFLAKE).split()),
+    "bigquery": frozenset((_COMMON + _BIGQUERY).split()),
 }
 """Dialect → functions, in lower case as written, that compute from their arguments and change nothing."""
