@@ -16,7 +16,7 @@ _NONE: Mapping[str, Effector] = MappingProxyType({})
 
 
 class BoundEffectors:
-    """INVARIANT: what is bound here can keep to the argument as the catalog declares it."""
+    """INVARIANT: what is bound stays bound: what a decision was told is enforced is so when the tool runs."""
 
     def __init__(self) -> None:
         self._bound: dict[str, Mapping[str, Effector]] = {}
@@ -29,6 +29,10 @@ class BoundEffectors:
                 raise UsageError(f"{tool.name} has no argument {name!r}", hint=did_you_mean(name, tool.args))
             if problem := effector.problem(spec):
                 raise UsageError(f"argument {name!r} of {tool.name} {problem}", hint="bind an effector of its kind")
+            if self.of(tool.name).get(name, effector) is not effector:
+                raise UsageError(
+                    f"argument {name!r} of {tool.name} has an effector already", hint="bind each one once, at the start"
+                )
         self._bound[tool.name] = MappingProxyType({**self._bound.get(tool.name, {}), **effectors})
 
     def of(self, tool: str) -> Mapping[str, Effector]:
