@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from itertools import pairwise
 
+from bailiwick.identity.scope import task_grant
+from bailiwick.model.budget import BudgetShares
 from bailiwick.model.call import Authority, Grant
 from bailiwick.model.canonical import encode, parse
 from bailiwick.model.decision import Plane, Reason
@@ -71,7 +73,7 @@ def open_authority(
         began = now_ms if started_ms is None else started_ms
         if began > now_ms:
             return _reason("clock", "The clock is behind the start of this task.", "Set the machine's clock right.")
-        grant = Grant(tools=entry.tools, zones=entry.zones, expires_ms=began + entry.ttl_ms)
+        grant = task_grant(entry, began)
         purpose = entry.purpose
     key = SessionKey(tenant=tenant, env=env, root=root, agent=agent, conversation=conversation)
     return Authority(key=key, chain=chain, task=task, purpose=purpose, grant=grant, steps=(grant,))
@@ -143,16 +145,18 @@ def delegate(
     ttl_ms: int | None,
     now_ms: int,
     conversation: str,
+    budgets: BudgetShares = (),
 ) -> Authority | Reason:
     """The narrower authority of agent `to`, or why it cannot be given.
 
-    None for `tools`, `zones` or `ttl_ms` hands on one's own. What is asked for must lie in one's own grant; handing
-    work on is itself the tool `agent.delegate`, which the grant must hold (and the other's too, to go further).
+    None for `tools`, `zones` or `ttl_ms` hands on one's own, and so does a budget that `budgets` does not name. What is
+    asked for must lie in one's own grant; handing work on is itself the tool `agent.delegate`, which the grant must
+    hold (and the other's too, to go further).
     """
     refused = (
         check_authority(directory, authority, tool=DELEGATE_TOOL, effects=(), zones=(), now_ms=now_ms)
         or _unusable("conversation id", conversation, _LONGEST_ID)
-        or _check_request(authority, tools=tools, zones=zones, ttl_ms=ttl_ms)
+        or _check_request(authority, tools=tools, zones=zones, ttl_ms=ttl_ms, budgets=budgets)
     )
     if refused is not None:
         return refused
@@ -170,6 +174,7 @@ def delegate(
         tools=None if tools is None else frozenset(tools),
         zones=frozenset() if zones is None else frozenset(zones),
         expires_ms=None if ttl_ms is None else now_ms + ttl_ms,
+        budgets=budgets,
     )
     grant = authority.grant.narrowed(asked)
     key = SessionKey(
@@ -186,6 +191,7 @@ def delegate(
         purpose=authority.purpose,
         grant=grant,
         steps=(*_steps(authority), grant),
+        began_in=authority.began_in,
     )
 
 
@@ -273,7 +279,12 @@ def _check_task_name(directory: Directory, task: str) -> Reason | None:
 
 
 def _check_request(
-    authority: Authority, *, tools: Collection[str] | None, zones: Collection[str] | None, ttl_ms: int | None
+    authority: Authority,
+    *,
+    tools: Collection[str] | None,
+    zones: Collection[str] | None,
+    ttl_ms: int | None,
+    budgets: BudgetShares,
 ) -> Reason | None:
     """Nothing is asked for that the delegator does not hold itself."""
     for what, asked in (("tools", tools), ("zones", zones)):
@@ -296,6 +307,20 @@ def _check_request(
             f"{authority.chain.actor.id} was not given zone {outside[0]}, so it cannot hand it on.",
             f"It may hand on: {_some(authority.grant.zones)}.",
         )
+    return _check_shares(authority, budgets)
+
+
+def _check_shares(authority: Authority, budgets: BudgetShares) -> Reason | None:
+    held = dict(authority.grant.budgets)
+    for name, share in budgets:
+        if type(share) is not int or share < 0:
+            return _reason("bad-delegation", f"The share of {name} is no whole number.", "Give what it may use of it.")
+        if share > held.get(name, share):
+            return _reason(
+                "budget-not-granted",
+                f"{authority.chain.actor.id} was given {held[name]} of {name}, so it cannot hand on {share}.",
+                f"It may hand on {held[name]} of it at most.",
+            )
     return None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bailiwick.identity.keys import PublicKey, SignedText, read_signed
+from bailiwick.model.budget import share_of
 from bailiwick.model.call import Grant, PlannedCall
 from bailiwick.model.canonical import MAX_INT
 from bailiwick.model.principal import EntityKind, EntityRef
@@ -27,6 +28,7 @@ _MOST_NAMES = 1000
 _ROOTS: Mapping[str, EntityKind] = {"user": EntityKind.USER, "service": EntityKind.SERVICE}
 _TEXTS = ("iss", "sub", "tenant", "env", "agent", "task", "purpose", "conversation", "jti")
 _NUMBERS = ("depth", "max_depth", "iat", "exp")
+_GRANT = ("tools", "zones", "expires_ms", "calls", "budgets")
 _CLAIMS = frozenset({"v", "grant", "cnf", *_TEXTS, *_NUMBERS})
 
 
@@ -131,25 +133,31 @@ def written_grant(grant: Grant) -> dict[str, object]:
         "zones": sorted(grant.zones),
         "expires_ms": grant.expires_ms,
         "calls": calls,
+        "budgets": dict(grant.budgets),
     }
 
 
 def grant_of(written: object) -> Grant | None:
     """The grant that `written_grant` wrote; None if it is none."""
-    if not isinstance(written, dict) or set(written) != {"tools", "zones", "expires_ms", "calls"}:
+    if not isinstance(written, dict) or set(written) != set(_GRANT):
         return None
-    tools, zones, end, calls = (written[key] for key in ("tools", "zones", "expires_ms", "calls"))
+    tools, zones, end, calls, budgets = (written[key] for key in _GRANT)
     planned = None if calls is None else planned_calls(calls)
     wrong = (
         (tools is not None and not _are_names(tools))
         or not _are_names(zones)
         or (end is not None and not _is_number(end))
         or (calls is not None and planned is None)
+        or not _are_shares(budgets)
     )
     if wrong:
         return None
     return Grant(
-        tools=None if tools is None else frozenset(tools), zones=frozenset(zones), expires_ms=end, calls=planned
+        tools=None if tools is None else frozenset(tools),
+        zones=frozenset(zones),
+        expires_ms=end,
+        calls=planned,
+        budgets=share_of(budgets),
     )
 
 
@@ -191,6 +199,13 @@ def _is_text(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return type(value) is int and 0 <= value <= MAX_INT
+
+
+def _are_shares(value: object) -> bool:
+    """At most so much of each named budget."""
+    if not isinstance(value, dict) or len(value) > _MOST_NAMES:
+        return False
+    return all(_is_text(name) and _is_number(share) for name, share in value.items())
 
 
 def _are_names(value: object) -> bool:

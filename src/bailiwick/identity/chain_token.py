@@ -21,6 +21,7 @@ from itertools import pairwise
 from bailiwick.identity.authority import check_chain
 from bailiwick.identity.chain_link import KIND, Link, claims_of, read_link
 from bailiwick.identity.keys import PrivateKey, PublicKey, SignedText, Verifier, b64url
+from bailiwick.model.budget import share_of
 from bailiwick.model.call import Authority, Grant
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
@@ -88,6 +89,7 @@ def mint(
     issued_s, depth = now_ms // 1000, chain.depth if max_depth is None else max_depth
     if depth < chain.depth:
         return _reason("delegation-too-deep", f"The chain has the depth {chain.depth} already.", "Raise max_depth.")
+    began_in = authority.began_in or authority.key.conversation
     texts: list[str] = []
     for index, (agent, grant) in enumerate(zip(agents, steps, strict=True)):
         end_s = _end_s(grant, expires_ms)
@@ -102,7 +104,7 @@ def mint(
             task=authority.task,
             purpose=authority.purpose,
             grant=grant,
-            conversation=authority.key.conversation,
+            conversation=authority.key.conversation if index == chain.depth else began_in,
             depth=index,
             max_depth=depth,
             issued_s=issued_s,
@@ -150,6 +152,7 @@ def extend(
         zones=asked.zones or held.zones,
         expires_ms=held.expires_ms if asked.expires_ms is None else asked.expires_ms,
         calls=held.calls if asked.calls is None else asked.calls,
+        budgets=share_of({**dict(held.budgets), **dict(asked.budgets)}),
     )
     if not grant.within(held):
         return _reason("token-widens", f"{last.agent} does not hold all that it would hand on.", "Ask for less.")
@@ -214,6 +217,7 @@ def verify(
         purpose=first.purpose,
         grant=steps[-1],
         steps=steps,
+        began_in="" if first.conversation == last.conversation else first.conversation,
     )
     return VerifiedChain(
         authority=authority,

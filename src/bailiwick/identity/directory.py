@@ -23,6 +23,7 @@ researcher = { effects = ["read"], max_depth = 0 }                   # left out:
 purpose = "Answer one ticket"
 tools = ["crm.get_customer"]          # left out: every tool
 ttl = "1h"
+budget = { mails_per_day = 10 }       # a budget of bailiwick.toml; left out: all of it
 ```
 """
 
@@ -34,6 +35,7 @@ from collections.abc import Mapping
 
 from bailiwick.errors import ProjectError
 from bailiwick.identity.directory_trust import keys_of, may_delegate_to
+from bailiwick.model.budget import BudgetShares, share_of
 from bailiwick.model.canonical import digest
 from bailiwick.model.directory import (
     AgentEntry,
@@ -67,11 +69,12 @@ def load_directory(
     levels: tuple[str, ...],
     catalog_tools: frozenset[str] | None = None,
     zones: frozenset[str] | None = None,
+    budgets: frozenset[str] | None = None,
 ) -> Directory:
     """The directory that `text`, the content of the file `path`, describes.
 
-    `levels` are the names of the sensitivity levels from low to high. Tasks may name only `catalog_tools` and
-    `zones` (None: not checked) and the built-in `agent.delegate`. Raises ProjectError with every finding.
+    `levels` are the names of the sensitivity levels from low to high. Tasks may name only `catalog_tools`, `zones` and
+    `budgets` (None: not checked) and the built-in `agent.delegate`. Raises ProjectError with every finding.
     """
     problems = Problems(text=TomlText.parse(path, text))
     for section in problems.text.data:
@@ -86,7 +89,7 @@ def load_directory(
     services = _services(problems, levels, attributes[EntityKind.SERVICE])
     agents = _agents(problems, levels, attributes[EntityKind.AGENT], classes=classes, taken=taken)
     tools = None if catalog_tools is None else catalog_tools | {DELEGATE_TOOL}
-    tasks = _tasks(problems, tools=tools, zones=zones)
+    tasks = _tasks(problems, tools=tools, zones=zones, budgets=budgets)
     if problems.found:
         raise ProjectError(sorted(problems.found, key=lambda finding: finding.where.line))
     kinds = sorted(attributes.items())
@@ -259,7 +262,26 @@ def _owner(problems: Problems, entry: Entry, *, required: bool) -> str:
     return owner
 
 
-def _tasks(problems: Problems, *, tools: frozenset[str] | None, zones: frozenset[str] | None) -> dict[str, TaskEntry]:
+def _shares(entry: Entry, known: frozenset[str] | None) -> BudgetShares:
+    """`budget = { mails_per_day = 10 }`: at most so much of each."""
+    entry.asked.add("budget")
+    table = entry.table.get("budget", {})
+    if not isinstance(table, dict):
+        entry.note("wrong-type", f"'budget' of {entry.title} is no table", "budget", hint="write { name = 10 }")
+        return ()
+    shares = Entry(problems=entry.problems, path=(*entry.path, "budget"), table=table)
+    for name in table:
+        shares.check_known(name, known, "budget", name)
+    return share_of({name: shares.integer(name, low=0) for name in table})
+
+
+def _tasks(
+    problems: Problems,
+    *,
+    tools: frozenset[str] | None,
+    zones: frozenset[str] | None,
+    budgets: frozenset[str] | None,
+) -> dict[str, TaskEntry]:
     tasks: dict[str, TaskEntry] = {}
     for name, table in problems.tables("tasks").items():
         entry = Entry(problems=problems, path=("tasks", name), table=table)
@@ -280,6 +302,7 @@ def _tasks(problems: Problems, *, tools: frozenset[str] | None, zones: frozenset
             tools=None if granted is None else frozenset(granted),
             zones=frozenset(within or ()),
             ttl_ms=entry.duration_ms("ttl", 3_600_000),
+            budgets=_shares(entry, budgets),
             where=problems.text.where("tasks", name),
         )
         entry.done()

@@ -63,9 +63,10 @@ def read_head(token: str, issuers: Iterable[OidcIssuer]) -> TokenHead | Reason:
 
 
 def verify_user(
-    token: str, *, issuer: OidcIssuer, keys: Jwks, directory: Directory, now_ms: int
+    token: str, *, issuer: OidcIssuer, keys: Jwks, directory: Directory, now_ms: int, nonce: str = ""
 ) -> UserEvidence | Reason:
-    """Who signed in, by a token of `issuer` that one of its `keys` signed; or why it says nothing."""
+    """Who signed in, by a token of `issuer` that one of its `keys` signed; or why it says nothing. `nonce` is what it
+    must hold where it was asked for with one (Core §3.1.2.1)."""
     taken = _taken_apart(token)
     if isinstance(taken, Reason):
         return taken
@@ -87,6 +88,8 @@ def verify_user(
     refused = _check_for_whom(claims, issuer) or _check_times(claims, issuer, now_ms)
     if refused is not None:
         return refused
+    if nonce and claims.get("nonce") != nonce:
+        return _reason("token-nonce", "This user token was made for another sign-in.", "Sign in again.")
     return _evidence(claims, issuer, directory)
 
 

@@ -8,7 +8,11 @@ jwks     = "https://login.example.com/keys"          # or a file of the project
 user     = { claim = "email", match = "email" }
 groups   = { claim = "groups", map = { "eng-leads" = "support-leads" } }
 strong   = { amr = ["mfa"] }
+login    = { client = "bailiwick-console", secret_file = "/run/secrets/oidc",
+             authorize = "https://login.example.com/authorize", token = "https://login.example.com/token" }
 ```
+`login` lets people sign in to the console there (`bailiwick.identity.oidc_login`); without it the provider's tokens say
+who a session is for, and nothing else.
 DESIGN §5 *Identity*.
 """
 
@@ -26,11 +30,24 @@ from bailiwick.model.directory import Directory
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.toml_entries import Entry, Problems
 
-__all__ = ["OidcIssuer", "allowed_url", "group_findings", "read_oidc"]
+__all__ = ["OidcIssuer", "OidcLogin", "allowed_url", "group_findings", "read_oidc"]
 
 _DEFAULT_ALGORITHMS = ("RS256", "ES256", "Ed25519")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LONGEST_LEEWAY_MS = 300_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcLogin:
+    """How people sign in to the console at a provider. The secret of the client lies in a file or in a variable of the
+    environment; without either the client is a public one."""
+
+    client: str
+    authorize: str
+    token: str
+    secret_file: str = ""
+    secret_env: str = ""
+    scopes: tuple[str, ...] = ("openid", "email")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +72,7 @@ class OidcIssuer:
     groups: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     strong_amr: frozenset[str] = frozenset()
     strong_acr: frozenset[str] = frozenset()
+    login: OidcLogin | None = None
     where: Where
 
 
@@ -142,6 +160,7 @@ def _issuer(problems: Problems, name: str, table: Mapping[str, Any]) -> OidcIssu
         groups=_map(groups),
         strong_amr=frozenset(strong.names("amr", None, "method") or ()),
         strong_acr=frozenset(strong.names("acr", None, "class") or ()),
+        login=_login(entry),
         where=problems.text.where("oidc", name),
     )
     for each in (user, groups, strong, entry):
@@ -157,6 +176,32 @@ def _inner(entry: Entry, key: str) -> Entry:
         entry.note("wrong-type", f"'{key}' of {entry.title} is not a table", key, hint=f"write {key} = {{ ... }}")
         table = {}
     return Entry(problems=entry.problems, path=(*entry.path, key), table=table)
+
+
+def _login(issuer: Entry) -> OidcLogin | None:
+    entry = _inner(issuer, "login")
+    if not entry.table:
+        return None
+    places = {key: entry.string(key, required=True) for key in ("authorize", "token")}
+    for key, url in places.items():
+        if url and not allowed_url(url):
+            entry.note(
+                "bad-url",
+                f"'{key}' of {entry.title} is no https address",
+                key,
+                hint="begin it with https:// (http:// is for this machine alone)",
+            )
+    made = OidcLogin(
+        client=entry.string("client", required=True),
+        secret_file=entry.string("secret_file"),
+        secret_env=entry.string("secret_env"),
+        scopes=tuple(dict.fromkeys(("openid", *(entry.names("scopes", None, "scope") or ("email",))))),
+        **places,
+    )
+    if made.secret_file and made.secret_env:
+        entry.note("two-secrets", f"{entry.title} has its secret in two places", "secret_env", hint="keep one of them")
+    entry.done()
+    return made
 
 
 def _map(groups: Entry) -> Mapping[str, str]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from bailiwick.model.call import Authority, Grant
 from bailiwick.model.decision import Plane, Reason
-from bailiwick.model.directory import Directory
+from bailiwick.model.directory import Directory, TaskEntry
 
-__all__ = ["ScopeChange", "asked_grant", "narrowed", "rebased", "restored", "widened"]
+__all__ = ["ScopeChange", "asked_grant", "narrowed", "rebased", "restored", "task_grant", "widened"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,11 @@ def restored(authority: Authority, change: ScopeChange | None) -> Authority:
     return _with_last(authority, authority.grant.narrowed(change.grant))
 
 
+def task_grant(entry: TaskEntry, began_ms: int) -> Grant:
+    """What a task of the directory gives that began then."""
+    return Grant(tools=entry.tools, zones=entry.zones, expires_ms=began_ms + entry.ttl_ms, budgets=entry.budgets)
+
+
 def rebased(directory: Directory, authority: Authority, *, named: bool, began_ms: int) -> Authority | Reason:
     """The authority after the directory changed under a running session: never more than before, nor than the task now
     gives. `named`: the task was one of the directory's; where it is gone, nothing is left."""
@@ -82,7 +87,7 @@ def rebased(directory: Directory, authority: Authority, *, named: bool, began_ms
         return _reason(
             "unknown-task", f"The task '{authority.task}' is no longer in the directory.", "Open a session for another."
         )
-    bound = Grant(tools=entry.tools, zones=entry.zones, expires_ms=began_ms + entry.ttl_ms)
+    bound = task_grant(entry, began_ms)
     steps = tuple(step.narrowed(bound) for step in authority.steps or (authority.grant,))
     return replace(authority, grant=steps[-1], steps=steps)
 

@@ -1,0 +1,1 @@
+"""People on the console: accounts, passkeys, signing in, signed answers."""
