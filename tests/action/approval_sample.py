@@ -7,9 +7,10 @@ from typing import Any
 
 from bailiwick.action.approval_card import draw_card
 from bailiwick.action.approval_vote import vote
-from bailiwick.action.approvals import Approval, request
+from bailiwick.action.approvals import Approval, Asked, request
 from bailiwick.errors import Where
 from bailiwick.identity.directory import load_directory
+from bailiwick.model.approver import ProofMethod, Proven
 from bailiwick.model.call import Action, Authority, Grant, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import (
@@ -31,7 +32,7 @@ NOW = 1_700_000_000_000
 TTL = 600_000
 LEVELS = ("public", "internal", "confidential", "restricted")
 DIGEST = "sha256:this-call"
-RULES = "sha256:these-rules"
+MEANING = "sha256:what-it-means"
 LABEL = Label(sensitivity=1, integrity=Integrity.ORGANISATION, readers=frozenset({"Group::support"}))
 
 DIRECTORY = load_directory(
@@ -96,13 +97,17 @@ def gate(
     kind: str = "approval",
     approvers: Iterable[str] = ("Group::support-leads",),
     quorum: int = 1,
+    **more: Any,
 ) -> Gate:
+    if "escalate_to" in more:
+        more["escalate_to"] = tuple(ref(text) for text in more["escalate_to"])
     return Gate(
         id=id,
         kind=GateKind(kind),
         approvers=tuple(ref(text) for text in approvers),
         quorum=quorum,
         reason="Mail to people outside the company needs a support lead.",
+        **{"text": f"sha256:{id}", **more},
     )
 
 
@@ -146,21 +151,30 @@ def decision(gates: tuple[Gate, ...] = (gate(),)) -> Decision:
     )
 
 
+def asked(gates: tuple[Gate, ...] = (gate(),), **changes: Any) -> Asked:
+    fields: dict[str, Any] = {"digest": DIGEST, "meaning": MEANING, "gates": gates, "label": LABEL}
+    return Asked(**{**fields, "unendorsed": frozenset({"to"}), **changes})
+
+
 def requested(*, id: str = "apr-1", gates: tuple[Gate, ...] = (gate(),), **changes: Any) -> Approval:  # noqa: A002
     asker = changes.pop("authority", authority())
     call = changes.pop("action", action())
+    bound = {name: changes.pop(name) for name in ("digest", "meaning", "label", "unendorsed") if name in changes}
+    ends = changes.pop("expires_ms", NOW + TTL)
     fields: dict[str, Any] = {
-        "digest": DIGEST,
-        "policy_digest": RULES,
-        "label": LABEL,
-        "card": draw_card(asker, call, decision(gates), LEVELS),
+        "card": draw_card(asker, call, decision(gates), LEVELS, expires_ms=ends),
         "now_ms": NOW,
-        "expires_ms": NOW + TTL,
+        "expires_ms": ends,
     }
-    return request(id=id, authority=asker, action=call, gates=gates, **{**fields, **changes})
+    return request(id=id, authority=asker, tool=call.tool.name, asked=asked(gates, **bound), **{**fields, **changes})
+
+
+def proven(user: str, method: str = "claimed", os_user: str = "tester") -> Proven:
+    evidence = b"signature" if method == "signed" else b""
+    return Proven(user=user, method=ProofMethod(method), at_ms=NOW, os_user=os_user, evidence=evidence)
 
 
 def granted(**changes: Any) -> Approval:
-    answer = vote(requested(**changes), approver="lena", grant=True, directory=DIRECTORY, now_ms=NOW, os_user="lena")
+    answer = vote(requested(**changes), by=proven("lena"), grant=True, directory=DIRECTORY, now_ms=NOW)
     assert isinstance(answer, Approval), answer
     return answer

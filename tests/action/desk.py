@@ -15,7 +15,10 @@ from bailiwick.model.tool import Catalog
 
 DATA = Path(__file__).parent / "data"
 LEVELS = ("public", "internal", "confidential")
-ORG = Surroundings(organisation=Organisation(domains=frozenset({"acme.example"})))
+INSIDE = Organisation(
+    domains=frozenset({"acme.example"}), mailboxes=frozenset({"bob@acme.example", "bob.miller@acme.example"})
+)
+ORG = Surroundings(organisation=INSIDE)
 
 
 def cases(name: str) -> list[dict[str, Any]]:

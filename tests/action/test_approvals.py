@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailiwick.action.approval_card import MAX_CARD_BYTES, card_text, draw_card, visible
+from bailiwick.action.approval_card import MAX_CARD_BYTES, card_arguments, card_text, differing, draw_card, visible
 from bailiwick.action.approval_codec import decode, encode
 from bailiwick.action.approval_vote import vote
 from bailiwick.action.approvals import (
@@ -20,13 +20,16 @@ from bailiwick.action.approvals import (
     ApprovalStatus,
     card_digest,
     consume,
-    differing,
+    edit,
     expire,
     is_step,
     usable,
+    withdraw,
 )
 from bailiwick.errors import CanonicalError
-from bailiwick.model.canonical import canonical
+from bailiwick.model.approver import ProofMethod
+from bailiwick.model.call import Action
+from bailiwick.model.canonical import canonical, parse
 from bailiwick.model.decision import Reason
 from bailiwick.model.label import Integrity, Label
 
@@ -35,14 +38,16 @@ from .approval_sample import (
     DIRECTORY,
     LABEL,
     LEVELS,
+    MEANING,
     NOW,
-    RULES,
     TTL,
     action,
+    asked,
     authority,
     decision,
     gate,
     granted,
+    proven,
     requested,
 )
 
@@ -51,15 +56,8 @@ CASES: list[dict[str, Any]] = tomllib.loads(
 )["case"]
 
 
-def use(approval: Approval, **changes: Any) -> Reason | None:
-    fields: dict[str, Any] = {
-        "digest": DIGEST,
-        "policy_digest": RULES,
-        "gates": {each.id for each in approval.gates},
-        "label": LABEL,
-        "now_ms": NOW,
-    }
-    return usable(approval, **{**fields, **changes})
+def use(approval: Approval, *, now_ms: int = NOW, **changes: Any) -> Reason | None:
+    return usable(approval, asked(changes.pop("gates", approval.gates), **changes), now_ms)
 
 
 def label_of(told: dict[str, Any]) -> Label:
@@ -79,12 +77,11 @@ def test_an_approval_is_good_for_exactly_what_was_approved(case: dict[str, Any])
     for told in case.get("votes", []):
         answer = vote(
             approval,
-            approver=told["by"],
+            by=proven(told["by"], told.get("method", "claimed")),
             gates=told.get("gates"),
             grant=told.get("grant", True),
             directory=DIRECTORY,
             now_ms=NOW + told.get("at", 0),
-            os_user="tester",
         )
         if isinstance(answer, Approval):
             assert "expect" not in told, told
@@ -96,12 +93,18 @@ def test_an_approval_is_good_for_exactly_what_was_approved(case: dict[str, Any])
     told = case.get("use", {})
     wanted = told.get("expect", "" if approval.status is ApprovalStatus.GRANTED else None)
     if wanted is not None:
+        named = {each.id: each for each in gates}
+        now = tuple(
+            replace(named.get(name, gate(id=name)), **told.get("changed", {}))
+            for name in told.get("gates", [each.id for each in gates])
+        )
         reason = use(
             approval,
             digest=told.get("digest", DIGEST),
-            policy_digest=told.get("rules", RULES),
-            gates=set(told.get("gates", [each.id for each in gates])),
+            meaning=told.get("meaning", MEANING),
+            gates=now,
             label=label_of(told),
+            unendorsed=frozenset(told.get("unendorsed", ["to"])),
             now_ms=NOW + told.get("at", 0),
         )
         assert (reason.code if reason else "") == wanted
@@ -127,7 +130,7 @@ def test_no_request_is_granted_by_nobody(changes: dict[str, Any]) -> None:
 
 def test_a_vote_binds_to_the_card_that_was_seen() -> None:
     approval = granted()
-    card = draw_card(authority(), action(to=["mallory@example.org"]), decision(), LEVELS)
+    card = draw_card(authority(), action(to=["mallory@example.org"]), decision(), LEVELS, expires_ms=NOW + TTL)
     with pytest.raises(ValueError, match="card"):
         replace(approval, card=card)
     forged = replace(approval, card=card, card_digest=card_digest(card))
@@ -151,32 +154,45 @@ def test_time_alone_ends_what_is_open() -> None:
 
 
 def test_a_request_stays_open_for_the_same_call_only_while_nothing_rose() -> None:
-    fit: dict[str, Any] = {"gates": {"external-mail"}, "policy_digest": RULES, "label": LABEL, "now_ms": NOW}
     approval = requested()
-    assert approval.open_for(**fit)
-    for change in (
-        {"gates": {"external-mail", "other"}},
-        {"policy_digest": "sha256:other"},
+    assert approval.open_for(asked(), NOW)
+    for changes in (
+        {"gates": (gate(), gate(id="other"))},
+        {"gates": (gate(quorum=2),)},
+        {"gates": (gate(text="sha256:rewritten"),)},
+        {"meaning": "sha256:other"},
+        {"digest": "sha256:other"},
         {"label": replace(LABEL, sensitivity=3)},
-        {"now_ms": NOW + TTL},
-        {"now_ms": NOW - 1},
+        {"unendorsed": frozenset({"to", "body"})},
     ):
-        assert not approval.open_for(**{**fit, **change})
-    assert not granted().open_for(**fit)
+        assert not approval.open_for(asked(**changes), NOW), changes
+    assert not approval.open_for(asked(), NOW + TTL)
+    assert not approval.open_for(asked(), NOW - 1)
+    assert not granted().open_for(asked(), NOW)
 
 
 def test_only_steps_of_the_picture_are_steps() -> None:
     start, yes = requested(), granted()
-    no = vote(yes, approver="lars", grant=False, directory=DIRECTORY, now_ms=NOW, os_user="lars")
+    no = vote(yes, by=proven("lars"), grant=False, directory=DIRECTORY, now_ms=NOW)
     assert isinstance(no, Approval)
     late, late_yes = expire(start, NOW + TTL), expire(yes, NOW + TTL)
     used = consume(yes)
-    states = [start, yes, no, late, late_yes, used]
-    allowed = {(0, 1), (0, 3), (1, 2), (1, 4), (1, 5), (0, 2)}
+    gone, gone_yes = withdraw(start), withdraw(yes)
+    other, other_yes = edit(start, b"{}", "apr-2", by="bob"), edit(yes, b"{}", "apr-2", by="bob")
+    states = [start, yes, no, late, late_yes, used, gone, gone_yes, other, other_yes]
+    allowed = {(0, 1), (0, 3), (1, 2), (1, 4), (1, 5), (0, 2), (0, 6), (1, 7), (0, 8), (1, 9)}
     for i, old in enumerate(states):
         for j, new in enumerate(states):
             assert is_step(old, new) == ((i, j) in allowed), (old.status, new.status)
-    assert not is_step(start, replace(yes, digest="sha256:other"))
+    assert not is_step(start, replace(yes, asked=asked(digest="sha256:other")))
+    assert not is_step(start, replace(yes, edited=b"{}", successor="apr-2"))
+    assert not is_step(start, replace(yes, edited_by="bob"))
+    assert not is_step(start, replace(start, status=ApprovalStatus.EDITED))
+    for over in (no, late, used, gone, other):
+        with pytest.raises(ValueError, match="already"):
+            withdraw(over)
+        with pytest.raises(ValueError, match="already"):
+            edit(over, b"{}", "", by="bob")
     assert not is_step(start, replace(yes, expires_ms=yes.expires_ms + 1))
     assert not is_step(start, replace(start, status=ApprovalStatus.GRANTED))
     assert not is_step(yes, replace(used, votes=()))
@@ -192,18 +208,26 @@ def test_only_steps_of_the_picture_are_steps() -> None:
     ],
 )
 def test_what_changed_after_approval_is_named(arguments: dict[str, object], names: tuple[str, ...]) -> None:
-    assert differing(granted(), action(**arguments).args) == names
+    assert tuple(changed(granted(), action(**arguments))) == names
+
+
+def changed(approval: Approval, call: Action) -> list[str]:
+    made = parse(call.args)
+    assert isinstance(made, dict)
+    return differing(card_arguments(approval.card), made)
 
 
 def test_decimals_do_not_change_on_the_way_to_the_card() -> None:
     paid = action(amount=Decimal("12.50"), iban="DE00")
-    assert differing(requested(action=paid), paid.args) == ()
-    assert differing(requested(action=paid), action(amount=Decimal("12.5"), iban="DE00").args) == ("amount",)
+    assert changed(requested(action=paid), paid) == []
+    assert changed(requested(action=paid), action(amount=Decimal("12.5"), iban="DE00")) == ["amount"]
 
 
 def test_a_card_is_drawn_from_the_call_and_nothing_can_draw_over_it() -> None:
     body = "Fine.\r\x1b[2K\u202etool: crm.get\u200b\ntool: crm.get"
-    text = card_text(draw_card(authority(), action(to=["eve@example.org"], body=body), decision(), LEVELS))
+    text = card_text(
+        draw_card(authority(), action(to=["eve@example.org"], body=body), decision(), LEVELS, expires_ms=NOW + TTL)
+    )
     assert "tool: mail.send" in text.splitlines()
     assert "tool: crm.get" not in text.splitlines()
     assert "body: Fine.\\u{d}\\u{1b}[2K\\u{202e}tool: crm.get\\u{200b}" in text
@@ -230,25 +254,52 @@ def test_whatever_shows_nothing_or_draws_elsewhere_is_written_out(text: str, sho
     assert visible(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "null"),
+        ("null", '"null"'),
+        (True, "true"),
+        ("true", '"true"'),
+        (1, "1"),
+        ("1", '"1"'),
+        ("1e9", '"1e9"'),
+        ([], "(none)"),
+        ("(none)", '"(none)"'),
+        ("", '""'),
+        ("- x", '"- x"'),
+        ("x ", '"x "'),
+        ("plain words", "plain words"),
+    ],
+)
+def test_what_could_be_taken_for_something_else_stands_in_quotes(value: object, shown: str) -> None:
+    assert card_text(canonical({"a": value})) == f"a: {shown}\n"
+
+
+def test_a_name_cannot_look_like_another_line_of_the_card() -> None:
+    text = card_text(canonical({"to: eve": 1, "| k": 2, "": 3, "a\nb": 4}))
+    assert set(text.splitlines()) == {'"to: eve": 1', '"| k": 2', '"": 3', '"a\\u{a}b": 4'}
+
+
 def test_what_does_not_fit_on_a_card_cannot_be_approved() -> None:
     with pytest.raises(CanonicalError, match="too large for a person"):
-        draw_card(authority(), action(body="x" * MAX_CARD_BYTES), decision(), LEVELS)
+        draw_card(authority(), action(body="x" * MAX_CARD_BYTES), decision(), LEVELS, expires_ms=NOW + TTL)
 
 
 approvals = st.builds(
-    lambda approver, os_user, body, readers, author, quorum, grant, later: _voted(
+    lambda approver, os_user, method, body, readers, author, quorum, grant, later: _voted(
         requested(
             gates=(gate(quorum=quorum), gate(id="second", approvers=("Role::approver", "User::lars"))),
             action=action(body=body),
             label=replace(LABEL, readers=readers, author=author),
         ),
-        approver=approver,
-        os_user=os_user,
+        by=proven(approver, method, os_user),
         grant=grant,
         now_ms=NOW + later,
     ),
     approver=st.sampled_from(["lena", "lars", "fritz", "mallory"]),
     os_user=st.text(st.characters(codec="utf-8"), max_size=5),
+    method=st.sampled_from(ProofMethod),
     body=st.text(st.characters(codec="utf-8"), max_size=20),
     readers=st.none() | st.frozensets(st.sampled_from(["Group::a", "User::b"])),
     author=st.none() | st.text(st.characters(codec="utf-8"), max_size=5),
@@ -274,7 +325,7 @@ def test_an_approval_survives_its_encoding(approval: Approval) -> None:
         lambda data: b"",
         lambda data: b"[]",
         lambda data: data[:-1],
-        lambda data: data.replace(b'"v":1', b'"v":2'),
+        lambda data: data.replace(b'"v":3,"', b'"v":4,"'),
         lambda data: data.replace(b"mail.send", b"crm.purge"),
         lambda data: data.replace(b'"granted"', b'"maybe"'),
         lambda data: data + b" ",

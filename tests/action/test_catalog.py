@@ -135,3 +135,32 @@ def test_the_digest_covers_every_declaration_and_nothing_else() -> None:
 
 def test_no_files_are_an_empty_catalog() -> None:
     assert catalog_of().tools == {}
+
+
+WHOLE = ["host", "hosts", "sites", "private"]
+FETCHES = [
+    ('args.url = { type = "url" }', {"url": "url"}, WHOLE),
+    ('args.request = { type = "http" }', {"url": "request"}, WHOLE),
+    ('args.job = { type = "object", fields.url = { type = "url" } }', {"url": "job.url"}, WHOLE),
+    ('fetch = { host = "API.example" }', {"host": "api.example", "private": True}, WHOLE),
+    ('args.urls = { type = "url[]" }', {"urls": ("urls",)}, WHOLE[1:]),
+    (
+        'args.url = { type = "url" }\nargs.hook = { type = "url", optional = true }',
+        {"urls": ("url", "hook")},
+        WHOLE[1:],
+    ),
+    (
+        'args.hook = { type = "url", optional = true }\nfetch = { host = "api.example", private = false }',
+        {"urls": ("hook",), "host": "api.example", "private": False},
+        WHOLE[1:],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "mapping", "fields"), FETCHES)
+def test_every_url_of_a_fetch_counts_and_only_a_single_one_has_a_host(
+    text: str, mapping: dict[str, object], fields: list[str]
+) -> None:
+    tool = catalog_of(f'[tools."a.b"]\neffects = ["fetch"]\n{text}').tools["a.b"]
+    assert tool.interface == {Effect.FETCH: mapping}
+    assert [field.name for field in tool.interface_shape(Effect.FETCH).fields] == fields

@@ -133,7 +133,7 @@ def conforms_to_catalog(action: Action, catalog: Catalog) -> None:
     for facts in action.arguments:
         assert has_shape(facts.facts, catalog.tools[action.tool.name].args[facts.name].shape)
     for effect in action.tool.effects & INTERFACES.keys():
-        assert has_shape(action.interfaces[INTERFACE_NAMES[effect]], INTERFACES[effect])
+        assert has_shape(action.interfaces[INTERFACE_NAMES[effect]], action.tool.interface_shape(effect))
 
 
 def has_shape(fact: object, shape: Shape) -> bool:

@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 
 from bailiwick import Guard
-from bailiwick.guard.suspending import Order, resume, suspend
+from bailiwick.guard.administration.suspending import Order, resume, suspend
 from bailiwick.model.decision import Reason
-from bailiwick.model.standing import Suspension, Target, TargetKind
+from bailiwick.model.suspensions import Suspension, Target, TargetKind
 from tests.guard.worker import Deadly
 from tests.worlds import with_ports
 
@@ -56,12 +56,12 @@ def step(folder: Path, number: int) -> None:
         if number % 2:
             suspended(guard, BOT, by="carol")
         deadly, ports = Deadly(2 * (number // 4) + number // 2 % 2), guard.engine.ports
-        with_ports(guard, log=deadly.wrap(ports.log), standing=deadly.wrap(ports.standing))
+        with_ports(guard, log=deadly.wrap(ports.log), suspensions=deadly.wrap(ports.suspensions))
         if number % 2:
             resumed(guard, BOT, by="bob")
         else:
             suspended(guard, BOT, by="carol")
-        with_ports(guard, log=ports.log, standing=ports.standing)
+        with_ports(guard, log=ports.log, suspensions=ports.suspensions)
 
 
 def main() -> None:

@@ -14,21 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from bailiwick import ApprovalPending, Guard, Session
+from bailiwick import ApprovalPending, Denied, Guard, Session
 from bailiwick.action.ports import Resolution
 from bailiwick.audit.report import State
 from bailiwick.errors import LogUnavailable, ProjectError
-from bailiwick.guard.administering import authorise
-from bailiwick.guard.approving import Answer, answer
-from bailiwick.guard.reconciling import Finding, reconcile
+from bailiwick.guard.administration.administering import authorise
+from bailiwick.guard.administration.reconciling import Finding, reconcile
+from bailiwick.guard.approvals.approving import Answer, answer
 from bailiwick.model.administration import AdminAction
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import Event, EventKind
-from bailiwick.model.standing import Target, TargetKind
+from bailiwick.model.suspensions import Target, TargetKind
 from bailiwick.stores.log_reader import verify_folder
 from tests.docs.markdown import ROOT
 from tests.guard.switches import BOT, resumed, suspended
-from tests.worlds import FILES, LOGS, MAIL, Tool, asked, edit, events, make_world, opened
+from tests.worlds import FILES, LOGS, MAIL, Tool, asked, claimed, edit, events, make_world, opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ class Stop(BaseException):
 
 
 def _answer(session: Session, *, grant: bool = True) -> Answer:
-    return Answer(approval_id=asked(session)[-1], approver="bob", grant=grant, gates=None, os_user="0:test")
+    return Answer(approval_id=asked(session)[-1], by=claimed("bob"), grant=grant)
 
 
 def _finding(folder: Path) -> Finding:
@@ -280,16 +280,20 @@ def _with_log(guard: Guard, append: Callable[..., object]) -> object:
 
 
 def test_who_may_not_answer_for_a_tool_is_refused_though_the_gate_names_them(tmp_path: Path) -> None:
+    folder = make_world(tmp_path)
+    with opened(folder) as session, pytest.raises(ApprovalPending):
+        session.call("mail.send", MAIL, run=Tool().run)
     forbid = 'forbid (principal, action == Action::"admin.approve", resource == Resource::"tools/mail.send");'
-    rules = f'{FILES["administration/people.cedar"]} @id("not-mail") {forbid}'
-    with opened(make_world(tmp_path, administration_people_cedar=rules)) as session:
-        with pytest.raises(ApprovalPending):
-            session.call("mail.send", MAIL, run=Tool().run)
+    first = '@id("anybody-answers")'
+    edit(folder, "administration/people.cedar", first, f'@id("not-mail") {forbid} {first}')
+    with opened(folder) as session:
         told = session._engine.administer(lambda core: answer(core, _answer(session)))
         assert isinstance(told, Reason)
         assert told.code == "not-mail"
-        with pytest.raises(ApprovalPending):
-            session.call("mail.send", MAIL, run=Tool().run)
+        with pytest.raises(Denied) as nobody:
+            session.call("mail.send", {**MAIL, "body": "Another"}, run=Tool().run)
+        assert nobody.value.decision is not None
+        assert nobody.value.decision.reasons[0].code == "nobody-can-approve"
 
 
 def test_what_ones_own_service_does_is_ones_own(tmp_path: Path) -> None:
@@ -310,7 +314,7 @@ def test_what_ones_own_service_does_is_ones_own(tmp_path: Path) -> None:
         with suppress(Stop):
             session.call("put.none", {"id": "1"}, run=Tool(before=stop).run)
         for person, may_it in (("carol", False), ("bob", True)):
-            given = Answer(approval_id=asked(session)[-1], approver=person, grant=True, gates=None, os_user="0:test")
+            given = Answer(approval_id=asked(session)[-1], by=claimed(person), grant=True)
             found = dataclasses.replace(_finding(folder), by=person)
             answered = guard.engine.administer(lambda core, given=given: answer(core, given))  # type: ignore[misc]
             told = guard.engine.administer(lambda core, found=found: reconcile(core, found))  # type: ignore[misc]
@@ -324,7 +328,7 @@ def test_a_rule_can_tell_ones_own_requests_apart(tmp_path: Path) -> None:
         with pytest.raises(ApprovalPending):
             session.call("mail.send", MAIL, run=Tool().run)
         for person, code in (("alice", "not-an-administrator"), ("eve", "not-an-approver")):
-            given = Answer(approval_id=asked(session)[-1], approver=person, grant=True, gates=None, os_user="0:test")
+            given = Answer(approval_id=asked(session)[-1], by=claimed(person), grant=True)
             told = session._engine.administer(lambda core, given=given: answer(core, given))  # type: ignore[misc]
             assert isinstance(told, Reason)
             assert told.code == code

@@ -21,8 +21,8 @@ import pytest
 from bailiwick import Denied, Guard, Session
 from bailiwick.audit.report import State
 from bailiwick.errors import UsageError
+from bailiwick.guard.administration.revoking import Revocation, revoke
 from bailiwick.guard.decide import judge
-from bailiwick.guard.revoking import Revocation, revoke
 from bailiwick.guard.state import SessionState
 from bailiwick.identity.keys import PrivateKey
 from bailiwick.identity.plan import Plan, sign_plan
@@ -30,7 +30,7 @@ from bailiwick.identity.proof import prove
 from bailiwick.model.call import Call
 from bailiwick.model.circumstances import Evidence
 from bailiwick.model.event import EventKind
-from bailiwick.model.standing import Target, TargetKind
+from bailiwick.model.suspensions import Target, TargetKind
 from bailiwick.stores.log_reader import verify_folder
 from tests.guard.switches import resumed, suspended
 from tests.identity.issuer import PATH, Issuer, serving

@@ -184,6 +184,9 @@ def test_only_what_can_keep_to_an_argument_is_bound_and_only_once(folder: Path, 
         guard.enforce("db.query", query=good)
     with pytest.raises(UsageError, match="of type string"):
         guard.enforce("page.read", id=good)
+    for nothing in ("SELECT 1", ReadOnlySqlite):
+        with pytest.raises(UsageError, match="is no effector"):
+            guard.enforce("db.query", sql=nothing)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no tool"):
         guard.enforce("db.none", sql=good)
     guard.enforce("db.query", sql=good)

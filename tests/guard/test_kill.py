@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +24,11 @@ from bailiwick import ApprovalPending, Denied, Guard, Outcome, Session
 from bailiwick.action.ports import Resolution
 from bailiwick.audit.relations import ENDS
 from bailiwick.audit.report import State
-from bailiwick.guard.reconciling import Finding, reconcile
+from bailiwick.guard.administration.reconciling import Finding, reconcile
 from bailiwick.model.event import Event, EventKind
 from bailiwick.stores.log_reader import LogReader, verify_folder
-from tests.guard.worker import MAILS, mail
+from tests.guard.standing_world import grants, make_quiet_world, standing
+from tests.guard.worker import EDITED, MAILS, mail
 from tests.worlds import AGENT, LOGS, Tool, approve, asked, events, make_world, opened
 
 ROOT = Path(__file__).parents[2]
@@ -228,3 +230,80 @@ def test_promise_4_killed_at_each_step_of_an_approved_call_it_runs_at_most_once(
             else:
                 session.call("mail.send", mail(0), run=tool.run)
                 assert len(tool.runs) == 1
+
+
+@pytest.mark.parametrize("at", range(24) if os.environ.get("BAILIWICK_SOAK") else range(0, 24, 2))
+def test_promise_4_killed_at_any_step_of_a_remembered_call_a_use_may_be_lost_and_none_is_given_back(
+    tmp_path: Path, workers: Workers, at: int
+) -> None:
+    world = World(make_quiet_world(tmp_path))
+    with opened(world.folder) as session:
+        standing(session, mail(0), count=1)
+    workers.order("remembered", world.folder, at)
+    killed = workers.gone() == -9
+    effects = world.folder / "effects"
+    ran = len(effects.read_text().splitlines()) if effects.exists() else 0
+    assert verify_folder(world.folder / LOGS).state is State.SOUND
+    tool = Tool()
+    with opened(world.folder) as session:
+        left = grants(session)[0].left
+        assert ran <= 1 - left, "a use is counted before the tool runs"
+        assert killed or (ran, left) == (1, 0)
+        with suppress(ApprovalPending, Denied):
+            session.call("mail.send", mail(0), run=tool.run)
+        assert len(tool.runs) == left
+        assert grants(session)[0].left == 0
+
+
+SAID = ("grant", "deny", "edit", "withdraw")
+
+
+@pytest.mark.parametrize("at", range(26) if os.environ.get("BAILIWICK_SOAK") else range(0, 26, 3))
+@pytest.mark.parametrize("word", SAID)
+def test_promise_4_an_answer_that_is_killed_at_any_step_lifts_no_more_than_the_log_says(
+    tmp_path: Path, workers: Workers, word: str, at: int
+) -> None:
+    """Who answers dies at touch `at // 2` of a store, if there are so many; then the agent tries everything."""
+    folder = make_world(tmp_path)
+    with opened(folder) as session, pytest.raises(ApprovalPending):
+        session.call("mail.send", mail(0), run=Tool().run)
+    workers.order(word, folder, at)
+    killed = workers.gone() == -9
+    report = verify_folder(folder / LOGS)
+    assert report.state is State.SOUND, report
+    kinds_of = Counter(event.kind for event in events(folder))
+    runs = {"original": 0, "edited": 0}
+    with opened(folder) as session:
+        for name, args in (("original", mail(0)), ("edited", EDITED)) * 2:
+            tool = Tool()
+            with suppress(ApprovalPending, Denied):
+                session.call("mail.send", args, run=tool.run)
+            runs[name] += len(tool.runs)
+    assert runs["original"] <= (kinds_of[EventKind.APPROVAL_GRANTED] if word == "grant" else 0)
+    assert runs["edited"] <= (kinds_of[EventKind.APPROVAL_EDITED] if word == "edit" else 0)
+    if not killed:
+        assert (runs["original"], runs["edited"]) == (int(word == "grant"), int(word == "edit"))
+
+
+@pytest.mark.parametrize("at", range(26) if os.environ.get("BAILIWICK_SOAK") else range(0, 26, 3))
+@pytest.mark.parametrize("word", SAID)
+def test_promise_4_an_approval_that_was_granted_and_is_taken_back_by_a_killed_process_runs_once_at_most(
+    tmp_path: Path, workers: Workers, word: str, at: int
+) -> None:
+    folder = make_world(tmp_path)
+    with opened(folder) as session:
+        with pytest.raises(ApprovalPending) as waits:
+            session.call("mail.send", mail(0), run=Tool().run)
+        assert approve(session, waits.value.approval_id, "dora").code == ""
+    workers.order(word, folder, at)
+    killed = workers.gone() == -9
+    runs = 0
+    with opened(folder) as session:
+        for args in (mail(0), EDITED) * 2:
+            tool = Tool()
+            with suppress(ApprovalPending, Denied):
+                session.call("mail.send", args, run=tool.run)
+            runs += len(tool.runs)
+    assert runs <= 1
+    if not killed:
+        assert runs == (word in ("grant", "edit"))

@@ -15,12 +15,12 @@ from cedarpy import pst
 
 from bailiwick import ApprovalPending, Denied, Guard, Outcome
 from bailiwick.audit.report import State
-from bailiwick.guard.approving import Answer, answer
+from bailiwick.guard.administration.suspending import Order, suspend
+from bailiwick.guard.approvals.approving import Answer, answer
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.suspending import Order, suspend
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import EventKind
-from bailiwick.model.standing import Target, TargetKind
+from bailiwick.model.suspensions import Target, TargetKind
 from bailiwick.policy import PolicyEngine
 from bailiwick.stores.log_reader import verify_folder
 from tests.guard.test_promise_1 import CASES as FAIL_CLOSED
@@ -35,6 +35,7 @@ from tests.worlds import (
     abandon,
     approve,
     call,
+    claimed,
     decisions,
     edit,
     events,
@@ -245,9 +246,7 @@ def test_promise_1_administration_stands_in_observe_mode(tmp_path: Path) -> None
     edit(folder, "bailiwick.toml", "[permits]", f"{OBSERVE}\n[permits]")
     with Guard.open(folder) as guard:
         for user in ("alice", "eve"):
-            given = Answer(
-                approval_id=pending.value.approval_id, approver=user, grant=True, gates=None, os_user="0:test"
-            )
+            given = Answer(approval_id=pending.value.approval_id, by=claimed(user), grant=True)
             assert isinstance(guard.engine.run(answer(guard.engine.core, given)), Reason)
 
 

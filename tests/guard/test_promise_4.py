@@ -211,29 +211,6 @@ def test_promise_4_an_approval_expires(session: Session, granted_before: bool) -
     abandon(session)
 
 
-@pytest.mark.parametrize(
-    ("path", "old", "new"),
-    [
-        ("policies/desk.cedar", "Page 9 is closed.", "Page 9 is shut."),
-        ("tools/desk.toml", 'output   = { sensitivity = "internal" }', 'output   = { sensitivity = "public" }'),
-        ("directory.toml", "[users.eve]", 'email = "dora@acme.example"\n[users.eve]'),
-    ],
-    ids=["policies", "catalog", "directory"],
-)
-def test_promise_4_an_approval_ends_with_the_rules_it_was_given_under(
-    folder: Path, path: str, old: str, new: str
-) -> None:
-    with opened(folder) as session:
-        approval_id = granted(session)
-    edit(folder, path, old, new)
-    with opened(folder) as session:
-        again = ask(session)
-        assert noted(again) == "approval-under-other-rules"
-        assert again.approval_id != approval_id
-        assert approve(session, again.approval_id).code == ""
-        session.call("mail.send", MAIL, run=Tool().run)
-
-
 @pytest.mark.parametrize("what", ["tainted", "more sensitive"])
 def test_promise_4_an_approval_ends_when_the_session_sees_more_than_the_card_showed(
     folder: Path, session: Session, what: str
@@ -275,7 +252,7 @@ def test_promise_4_of_many_threads_in_many_processes_one_runs(folder: Path) -> N
     """None of them knows of the others; each waits at the start until all are there."""
     with opened(folder) as session:
         approval_id = granted(session)
-    threads = (9, 8, 8)
+    threads = (17, 17, 16)
     racers = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.guard.race", str(folder), str(count)],
@@ -311,6 +288,8 @@ def test_promise_4_a_store_that_other_hands_wrote_a_grant_into_lifts_nothing(fol
     forged = "CAST(replace(CAST(body AS TEXT), '\"requested\"', '\"granted\"') AS BLOB)"
     with closing(sqlite3.connect(folder / ".bailiwick/state.db", isolation_level=None)) as other:
         other.execute(f"UPDATE approvals SET status = 'granted', body = {forged}")
+        [(written,)] = other.execute("SELECT CAST(body AS TEXT) FROM approvals").fetchall()
+    assert '"granted"' in written
     ask(session)
 
 

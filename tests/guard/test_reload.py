@@ -14,7 +14,7 @@ import pytest
 
 from bailiwick import ApprovalPending, Denied, Guard
 from bailiwick.audit.report import State
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.model.event import EventKind
 from bailiwick.stores.log_reader import verify_folder
 from tests.guard.reloader import Callers
@@ -167,13 +167,26 @@ OTHER_RULES = {
 
 
 @pytest.mark.parametrize("other", OTHER_RULES)
-def test_an_approval_given_under_other_rules_does_not_count(tmp_path: Path, other: str) -> None:
+def test_an_approval_outlives_rules_that_leave_its_gate_and_the_call_as_they_were(tmp_path: Path, other: str) -> None:
     folder, tool = project(tmp_path), Tool()
     with Guard.open(folder) as guard, guard.session(user="alice", agent=AGENT, task="Work") as session:
         with pytest.raises(ApprovalPending) as pending:
             session.call("mail.send", MAIL, run=tool.run)
         assert approve(session, pending.value.approval_id).code == ""
         activated(guard, folder, 1, OTHER_RULES[other])
+        session.call("mail.send", MAIL, run=tool.run)
+    assert len(tool.runs) == 1
+
+
+def test_an_approval_ends_with_the_gate_that_it_was_given_for(tmp_path: Path) -> None:
+    folder, tool = project(tmp_path), Tool()
+    changed = {"policies/desk.cedar": DESK.replace("needs a lead", "needs a lead's leave")}
+    assert changed["policies/desk.cedar"] != DESK
+    with Guard.open(folder) as guard, guard.session(user="alice", agent=AGENT, task="Work") as session:
+        with pytest.raises(ApprovalPending) as pending:
+            session.call("mail.send", MAIL, run=tool.run)
+        assert approve(session, pending.value.approval_id).code == ""
+        activated(guard, folder, 1, changed)
         with pytest.raises(ApprovalPending) as again:
             session.call("mail.send", MAIL, run=tool.run)
         assert again.value.approval_id != pending.value.approval_id

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from bailiwick import Denied, Guard
+from bailiwick.guard.explaining.preview import Preview
+from bailiwick.guard.explaining.whatif import Explanation, explain_call
 from bailiwick.guard.opening import OpenRequest
-from bailiwick.guard.preview import Preview
-from bailiwick.guard.whatif import Explanation, explain_call
 from bailiwick.model.call import Call
 from bailiwick.project.load import load_project
 

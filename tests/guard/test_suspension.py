@@ -19,10 +19,10 @@ from bailiwick.errors import LogUnavailable, StoreError
 from bailiwick.guard.opening import rebind
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import Event, EventKind
-from bailiwick.model.standing import Suspension, Target, TargetKind
+from bailiwick.model.suspensions import Suspension, Target, TargetKind
 from bailiwick.stores.log_reader import verify_folder
-from bailiwick.stores.sqlite_standing import SqliteStanding
 from bailiwick.stores.sqlite_state_file import StateFile
+from bailiwick.stores.sqlite_suspensions import SqliteSuspensions
 from tests.cli.terminal import in_a_process
 from tests.guard.switches import BOT, EVERYTHING, resumed, suspended
 from tests.worlds import AGENT, FILES, LOGS, MAIL, Tool, approve, asked, call, edit, events, make_world, opened
@@ -59,7 +59,7 @@ def held(folder: Path) -> dict[Target, Suspension]:
     """What the store holds, read by its own connection."""
     file = StateFile.open(folder / ".bailiwick/state.db")
     try:
-        return dict(SqliteStanding(file).suspensions("acme", "test").by_target)
+        return dict(SqliteSuspensions(file).suspensions("acme", "test").by_target)
     finally:
         file.close()
 
@@ -226,8 +226,9 @@ def test_an_approval_that_does_not_need_the_suspended_persons_vote_counts(folder
         assert approve(session, request, "bob").code == ""
         suspended(desk, Target(TargetKind.USER, "bob"))
         assert approve(session, request, "dora").code == ""
-        with pytest.raises(ApprovalPending):
+        with pytest.raises(Denied) as alone:
             session.call("mail.send", MAIL, run=Tool().run)
+        assert code_of(alone) == "nobody-can-approve", "while bob is suspended nobody is asked in vain"
         resumed(desk, Target(TargetKind.USER, "bob"), by="dora")
         session.call("mail.send", MAIL, run=Tool().run)
 
@@ -362,7 +363,7 @@ def test_without_a_record_there_is_no_change_and_without_the_store_no_call(
             desk.state.close()
             with pytest.raises(StoreError):
                 suspended(desk, BOT)
-            with session._engine.ports.standing._use(transaction=True) as connection:  # type: ignore[attr-defined]
+            with session._engine.ports.suspensions._use(transaction=True) as connection:  # type: ignore[attr-defined]
                 connection.execute("DROP TABLE standing")
             assert session.check(*READ).reasons[0].code == "guard-failure", "nobody knows what is suspended"
             with pytest.raises(Denied):

@@ -5,6 +5,8 @@ when that child is over. A child says `pid PID` first.
 
     run PROJECT SEED    two threads make random governed calls until somebody kills them; a `.` for each that is over
     step PROJECT N      make one approved call and die by SIGKILL at touch N // 2 of a store: before it (even N), after
+    remembered PROJECT N    the same of a call that a standing grant covers
+    grant, deny, edit, withdraw PROJECT N    the same of what a person says to the last request of letter 0
 
 What the tools do is kept in PROJECT/effects, one line a run: id of the decision, tool, argument.
 """
@@ -18,16 +20,21 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bailiwick import BailiwickError, Guard, Session
+from bailiwick.guard.approvals.approving import Answer, answer, withdrawn
 from bailiwick.guard.current import running_permit
-from tests.worlds import AGENT, MAIL, opened, with_ports
+from tests.worlds import AGENT, MAIL, claimed, opened, with_ports
 
 PUTS = ("put.none", "put.key", "put.safe")
 POOL = 6
 MAILS = 4
+PORTS = ("log", "approvals", "in_flight", "ledger")
+WORDS = ("grant", "deny", "edit", "withdraw")
+EDITED = {**MAIL, "body": "another letter"}
 
 
 def mail(number: int) -> dict[str, Any]:
@@ -114,13 +121,38 @@ class Deadly:
         return done
 
 
-def step(folder: Path, at: int) -> None:
+def step(folder: Path, at: int, touched: tuple[str, ...] = PORTS) -> None:
     with opened(folder) as session:
         deadly, ports = Deadly(at), session._engine.ports
-        names = ("log", "approvals", "in_flight", "ledger")
-        with_ports(session, **{name: deadly.wrap(getattr(ports, name)) for name in names})
+        with_ports(session, **{name: deadly.wrap(getattr(ports, name)) for name in touched})
         session.call("mail.send", mail(0), run=effect(folder, "mail.send", "letter-0"))
-        with_ports(session, **{name: getattr(ports, name) for name in names})
+        with_ports(session, **{name: getattr(ports, name) for name in touched})
+
+
+def remembered(folder: Path, at: int) -> None:
+    step(folder, at, (*PORTS, "remembered"))
+
+
+def says(folder: Path, at: int, word: str) -> None:
+    """A person's answer, in a process of its own."""
+    with Guard.open(folder) as guard:
+        engine, ports = guard.engine, guard.engine.ports
+        session = next(item.session for item in guard.state.history("acme", "test", 100))
+        request = guard.state.by_session(session)[-1].id
+        deadly = Deadly(at)
+        object.__setattr__(
+            engine, "ports", replace(ports, **{name: deadly.wrap(getattr(ports, name)) for name in PORTS})
+        )
+        edited = EDITED if word == "edit" else None
+        given = Answer(approval_id=request, by=claimed("bob"), grant=word != "deny", edited=edited)
+        if word == "withdraw":
+            engine.administer(lambda core: withdrawn(core, request, claimed("alice")))
+        else:
+            engine.administer(lambda core: answer(core, given))
+        object.__setattr__(engine, "ports", ports)
+
+
+ORDERS: dict[str, Callable[[Path, int], None]] = {"run": run, "step": step, "remembered": remembered}
 
 
 def main() -> None:
@@ -129,7 +161,10 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             os.write(1, f"pid {os.getpid()}\n".encode())
-            {"run": run, "step": step}[order](Path(folder), int(number))
+            if order in WORDS:
+                says(Path(folder), int(number), order)
+            else:
+                ORDERS[order](Path(folder), int(number))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         os.write(1, f"\ngone {os.waitstatus_to_exitcode(status)}\n".encode())

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bailiwick.guard.explaining.preview import Preview, judged
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.preview import Preview, judged
 from bailiwick.model.call import Call
 from bailiwick.model.circumstances import Evidence, FactReading, Method
 from bailiwick.model.decision import Decision
@@ -191,31 +191,40 @@ def _made(asking: Asking, change: Change) -> Asking:
             return replace(asking, what=replace(what, prompts=(*what.prompts, *json.loads(change.after))))
         case ChangeKind.SESSION:
             return replace(asking, what=replace(what, unknown=()))
-        case ChangeKind.EVIDENCE:
-            signed = Evidence(method=Method.OIDC, at_ms=asking.now_us // 1000, strong="second factor" in change.after)
-            return replace(asking, what=replace(what, request=replace(request, evidence=signed)))
         case ChangeKind.TIME:
             return replace(asking, now_us=round(datetime.fromisoformat(change.after).timestamp()) * 1_000_000)
-        case ChangeKind.ENVIRONMENT:
-            around = {**request.environment, change.what.partition(".")[2]: json.loads(change.after)}
-            return replace(asking, what=replace(what, request=replace(request, environment=around)))
         case ChangeKind.FACT:
             reading = FactReading(value=json.loads(change.after), read_ms=asking.now_us // 1000)
             facts = {**what.facts, change.what.partition(".")[2]: reading}
             return replace(asking, what=replace(what, facts=facts))
-        case ChangeKind.TASK:
-            return replace(asking, what=replace(what, request=replace(request, task=change.after)))
-        case ChangeKind.PRINCIPAL:
-            other = (
-                replace(request, user=change.after) if change.what == "user" else replace(request, agent=change.after)
-            )
-            return replace(asking, what=replace(what, request=other))
+        case ChangeKind.EFFECTOR:
+            return replace(asking, what=replace(what, enforced=frozenset(json.loads(change.after))))
+        case ChangeKind.EVIDENCE | ChangeKind.ENVIRONMENT | ChangeKind.TASK | ChangeKind.PRINCIPAL:
+            return replace(asking, what=replace(what, request=_opened_as(request, change, asking.now_us)))
         case ChangeKind.APPROVAL:
             return asking
         case ChangeKind.MEMBERSHIP | ChangeKind.ATTRIBUTE | ChangeKind.GRANT:
             path = asking.folder / "directory.toml"
             path.write_text(_edited(path.read_text(), change))
             return asking
+
+
+def _opened_as(request: OpenRequest, change: Change, now_us: int) -> OpenRequest:
+    """The request for the session after the change."""
+    match change.kind:
+        case ChangeKind.EVIDENCE:
+            signed = Evidence(method=Method.OIDC, at_ms=now_us // 1000, strong="second factor" in change.after)
+            return replace(request, evidence=signed)
+        case ChangeKind.ENVIRONMENT:
+            around = {**request.environment, change.what.partition(".")[2]: json.loads(change.after)}
+            return replace(request, environment=around)
+        case ChangeKind.TASK:
+            return replace(request, task=change.after)
+        case ChangeKind.PRINCIPAL if change.what == "user":
+            return replace(request, user=change.after)
+        case ChangeKind.PRINCIPAL:
+            return replace(request, agent=change.after)
+    raise AssertionError(change)
 
 
 def _value(after: str) -> object:

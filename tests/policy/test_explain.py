@@ -15,8 +15,8 @@ from cedarpy import pst
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bailiwick.guard.preview import judged
-from bailiwick.guard.whatif import Explanation, explain_call
+from bailiwick.guard.explaining.preview import judged
+from bailiwick.guard.explaining.whatif import Explanation, explain_call
 from bailiwick.model.decision import Outcome
 from bailiwick.policy.alternatives import MAX_ALTERNATIVES, MAX_QUESTIONS, Change, ChangeKind
 from bailiwick.policy.engine import PolicyEngine

@@ -241,4 +241,4 @@ def test_the_facts_that_a_tools_rules_read(scope: str, condition: str, asked: st
         directory=DIRECTORY,
         vocabulary=dataclasses.replace(VOCABULARY, facts=facts),
     )
-    assert engine.facts_read(asked) == names
+    assert engine.names_read("facts", asked) == names

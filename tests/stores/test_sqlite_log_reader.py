@@ -288,6 +288,7 @@ def test_why_leads_from_each_argument_to_where_its_value_was_seen(readers: list[
         EventKind.APPROVAL_GRANTED,
         EventKind.ACTION_COMPLETED,
         EventKind.CONTENT_INGESTED,
+        EventKind.APPROVAL_REMEMBERED,
     ]
 
 

@@ -336,7 +336,7 @@ def test_promise_1_fail_closed_when_other_hands_wrote_in_the_file(
             idempotency=Idempotency.NONE,
             now_ms=2**70,
         ),
-        lambda store: store.save(requested(policy_digest="half a \ud83d pair")),
+        lambda store: store.save(requested(meaning="half a \ud83d pair")),
         lambda store: store.open_session(key(), chain=chain(), task="\ud83d", purpose="", now_ms=1),
     ],
 )

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bailiwick.action.approvals import ApprovalStatus, ApprovalStore, consume
+from bailiwick.action.approval_store import ApprovalStore
+from bailiwick.action.approvals import ApprovalStatus, consume
 from bailiwick.action.ports import InFlightStore, Resolution, effect_key
 from bailiwick.errors import StoreError
 from bailiwick.flow.records import LedgerRow, LedgerStore, RowKind
@@ -21,7 +22,7 @@ from bailiwick.identity.ports import SessionStore, StoredSession
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
 from bailiwick.model.tool import Idempotency
 from bailiwick.stores.sqlite_state import SqliteState
-from tests.action.approval_sample import DIGEST, authority, granted, requested
+from tests.action.approval_sample import DIGEST, asked, authority, granted, requested
 
 NOW = 1_700_000_000_000
 EFFECT = effect_key("acme", "test", "sha256:effect")
@@ -110,6 +111,20 @@ def test_an_id_is_taken_once(store: StateStore) -> None:
     assert store.get("acme", "test", "apr-1") == requested()
 
 
+def test_no_more_wait_for_a_session_than_it_may_have_open(store: StateStore) -> None:
+    elsewhere = authority(("User::alice", "Agent::researcher"))
+    assert store.save(requested(id="apr-1"), most_open=2)
+    assert store.save(requested(id="apr-2"), most_open=2)
+    assert not store.save(requested(id="apr-3"), most_open=2)
+    assert store.get("acme", "test", "apr-3") is None
+    assert store.save(requested(id="apr-4", authority=elsewhere), most_open=2), "another session's"
+    assert store.save(requested(id="apr-5")), "where nothing is said there is no limit"
+    over = requested().expires_ms
+    assert store.save(requested(id="apr-6", now_ms=over), most_open=2), "the others' time is over"
+    assert store.compare_and_set(requested(id="apr-2"), granted(id="apr-2"))
+    assert store.save(requested(id="apr-7"), most_open=4), "who is answered waits no more"
+
+
 def test_approvals_are_found_by_action_session_and_state_oldest_first(store: StateStore) -> None:
     second, first = requested(id="apr-1"), requested(id="apr-2", now_ms=NOW - 1)
     other = requested(id="apr-3", digest="sha256:other")
@@ -161,7 +176,7 @@ def test_a_step_that_is_none_is_refused(store: StateStore) -> None:
     for bad in (
         replace(start, status=ApprovalStatus.GRANTED),
         replace(start, status=ApprovalStatus.CONSUMED),
-        replace(granted(), digest="sha256:other"),
+        replace(granted(), asked=asked(digest="sha256:other")),
     ):
         with pytest.raises(StoreError, match="cannot go from"):
             store.compare_and_set(start, bad)

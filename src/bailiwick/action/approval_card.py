@@ -7,14 +7,27 @@ so that content cannot draw over the card. DESIGN §5 *Action*.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from bailiwick.action.digest import plain
 from bailiwick.errors import CanonicalError
 from bailiwick.model.call import Action, Authority
 from bailiwick.model.canonical import Json, canonical, parse, thaw
-from bailiwick.model.decision import Decision
+from bailiwick.model.decision import Decision, FlowFacts, Gate
 
-__all__ = ["MAX_CARD_BYTES", "card_arguments", "card_text", "draw_card", "visible"]
+__all__ = [
+    "MAX_CARD_BYTES",
+    "Before",
+    "Edit",
+    "card_arguments",
+    "card_text",
+    "differing",
+    "draw_card",
+    "visible",
+]
 
 MAX_CARD_BYTES = 64 * 1024
 MAX_MARKS = 4
@@ -29,57 +42,142 @@ _BLANK = frozenset(
 cell)."""
 
 
-def draw_card(authority: Authority, action: Action, decision: Decision, levels: tuple[str, ...]) -> bytes:
+_JSON_WORDS = {None: "null", True: "true", False: "false"}
+_MISREAD = re.compile(r'\A(?:|null|true|false|\(none\)|-?[0-9][0-9.eE+-]*|["-].*)\Z|\A\s|\s\Z', re.DOTALL)
+_NAME = re.compile(r"\w[\w.@/+-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The call of the same tool that was approved last for the same chain: its approval, and its arguments (canonical
+    bytes) where whoever reads this card may read them too."""
+
+    approval: str
+    at_ms: int
+    args: Mapping[str, Json]
+    readable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Whose edit of which request a call is."""
+
+    approval: str
+    by: str
+    args: Mapping[str, Json]
+
+
+def draw_card(
+    authority: Authority,
+    action: Action,
+    decision: Decision,
+    levels: tuple[str, ...],
+    *,
+    expires_ms: int,
+    before: Before | None = None,
+    edit: Edit | None = None,
+) -> bytes:
     """The card of a call that `decision` says needs approval. `levels` names the sensitivity levels from low to high.
 
     Raises CanonicalError if the call is too large for a person to read.
     """
-    flow = decision.flow
-    label: dict[str, object] = {}
-    origins: list[object] = []
-    if flow is not None:
-        at = flow.label.sensitivity
-        label = {
-            "sensitivity": levels[at] if at < len(levels) else str(at),
-            "categories": sorted(flow.label.categories),
-            "tainted": flow.label.tainted,
-            "sources": sorted(flow.label.sources),
-        }
-        origins = [
-            {
-                "argument": argument.name,
-                "endorsed": argument.endorsed,
-                "seen": [f"{origin.source} {origin.path}".strip() for origin in argument.origins],
-            }
-            for argument in flow.arguments
-            if argument.origins or not argument.endorsed
-        ]
-    card = canonical(
-        {
-            "v": 1,
-            "tool": action.tool.name,
-            "effects": sorted(effect.value for effect in action.tool.effects),
-            "arguments": thaw(parse(action.args)),
-            "resources": [resource.ref.id for resource in action.resources],
-            "recipients": list(action.recipients),
-            "chain": [str(link) for link in authority.chain.links],
-            "task": authority.task,
-            "purpose": authority.purpose,
-            "reasons": [
-                {"gate": gate.id, "kind": gate.kind.value, "reason": gate.reason, "quorum": gate.quorum}
-                for gate in decision.gates
-            ],
-            "label": label,
-            "origins": origins,
-            "digest": decision.digest,
-        }
-    )
-    if len(card) > MAX_CARD_BYTES:
+    arguments = parse(action.args)
+    assert isinstance(arguments, dict)
+    card: dict[str, object] = {
+        "v": 2,
+        "tool": action.tool.name,
+        "effects": sorted(effect.value for effect in action.tool.effects),
+        "arguments": thaw(arguments),
+        "does": {name: plain(facts) for name, facts in action.interfaces.items()},
+        "resources": [resource.ref.id for resource in action.resources],
+        "recipients": list(action.recipients),
+        "chain": [str(link) for link in authority.chain.links],
+        "task": authority.task,
+        "purpose": authority.purpose,
+        "reasons": [_gate(gate) for gate in decision.gates],
+        "label": _label(decision.flow, levels),
+        "origins": _origins(action, decision.flow),
+        "digest": decision.digest,
+        "expires_ms": expires_ms,
+    }
+    if before is not None:
+        names = differing(before.args, arguments)
+        was = {name: thaw(before.args[name]) for name in names if name in before.args} if before.readable else {}
+        card["before"] = {"approval": before.approval, "at_ms": before.at_ms, "changed": names, "was": was}
+    if edit is not None:
+        names = differing(edit.args, arguments)
+        asked = {name: thaw(edit.args[name]) for name in names if name in edit.args}
+        card["edit"] = {"approval": edit.approval, "by": edit.by, "changed": names, "asked": asked}
+    drawn = canonical(card)
+    if len(drawn) > MAX_CARD_BYTES and before is not None:
+        # What was approved before is no part of the call: the card is complete without it.
+        return draw_card(authority, action, decision, levels, expires_ms=expires_ms, edit=edit)
+    if len(drawn) > MAX_CARD_BYTES:
         raise CanonicalError(
-            f"this call is too large for a person to approve ({len(card)} bytes, at most {MAX_CARD_BYTES})",
+            f"this call is too large for a person to approve ({len(drawn)} bytes, at most {MAX_CARD_BYTES})",
             hint="send less in one call, or pass large content by reference",
         )
-    return card
+    return drawn
+
+
+def _gate(gate: Gate) -> dict[str, object]:
+    """Why it is asked, and of whom."""
+    shown: dict[str, object] = {
+        "gate": gate.id,
+        "kind": gate.kind.value,
+        "reason": gate.reason,
+        "approvers": [str(ref) for ref in gate.approvers],
+        "quorum": gate.quorum,
+    }
+    if gate.phishing_resistant:
+        shown["phishing_resistant"] = True
+    if gate.escalate_to:
+        shown["escalate_to"] = [str(ref) for ref in gate.escalate_to]
+        shown["escalate_after_ms"] = gate.escalate_after_ms
+    return shown
+
+
+def _label(flow: FlowFacts | None, levels: tuple[str, ...]) -> dict[str, object]:
+    if flow is None:
+        return {}
+    at = flow.label.sensitivity
+    return {
+        "sensitivity": levels[at] if at < len(levels) else str(at),
+        "categories": sorted(flow.label.categories),
+        "readers": "everyone" if flow.label.readers is None else sorted(flow.label.readers),
+        "tainted": flow.label.tainted,
+        "sources": sorted(flow.label.sources),
+    }
+
+
+def _origins(action: Action, flow: FlowFacts | None) -> list[dict[str, object]]:
+    """Of every argument: what it is for, who stands behind it, where it was seen. It is untrusted where the session has
+    seen what a third party could have written and nothing endorses it."""
+    if flow is None:
+        return []
+    roles = {argument.name: argument.role.value for argument in action.judged}
+    return [
+        {
+            "argument": argument.name,
+            "role": roles.get(argument.name, ""),
+            "untrusted": flow.tainted and not argument.endorsed,
+            "endorsed": argument.endorsed,
+            "endorsed_by": sorted({by for by in argument.endorsed_by if by}),
+            "seen": list(dict.fromkeys(f"{origin.source} {origin.path}".strip() for origin in argument.origins)),
+        }
+        for argument in flow.arguments
+    ]
+
+
+def differing(shown: Mapping[str, Json], asked: Mapping[str, Json]) -> list[str]:
+    """Names of the arguments that are not in both, or not the same, sorted. As canonical JSON has them: `1.0` is not
+    `1.00`."""
+    names = shown.keys() | asked.keys()
+    return sorted(
+        name
+        for name in names
+        if name not in shown or name not in asked or canonical(thaw(shown[name])) != canonical(thaw(asked[name]))
+    )
 
 
 def card_arguments(card: bytes) -> dict[str, Json]:
@@ -105,14 +203,17 @@ def _lines(value: Json, indent: str) -> list[str]:
     if isinstance(value, dict):
         out: list[str] = []
         for name, item in value.items():
-            out += _item(f"{visible(name)}:", item, indent)
+            out += _item(f"{visible(name if _NAME.fullmatch(name) else chr(34) + name + chr(34))}:", item, indent)
         return out
     if isinstance(value, list):
         out = []
         for item in value:
             out += _item("-", item, indent)
         return out
-    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    if not isinstance(value, str):
+        return [f"{indent}{_JSON_WORDS.get(value, value) if value is None or isinstance(value, bool) else value}"]
+    # A text that could be taken for something else than a text, or hides its edge, stands in quotes.
+    text = f'"{value}"' if _MISREAD.search(value) else value
     return [f"{indent}{visible(line)}" for line in text.split("\n")]
 
 

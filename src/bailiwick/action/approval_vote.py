@@ -1,9 +1,11 @@
 """Who may vote on an approval, and what a vote does to it. Pure; a refused vote is a `Reason`.
 
 - A gate of kind APPROVAL needs independent people whom the gate names (by user, group or role): nobody from the chain,
-  nobody who owns a link of it, nobody twice.
-- A gate of kind CONFIRM takes its vote from the chain's root user alone. INVARIANT: that vote is for that gate; it
-  never counts as an approval.
+  nobody who owns a link of it, nobody twice. After the time that the gate says, those count too to whom it is
+  escalated.
+- A gate of kind CONFIRM takes its vote from the chain's root user alone, and where the user signed in to the session,
+  only from somebody who signed in. INVARIANT: that vote is for that gate; it never counts as an approval.
+- INVARIANT: `may_lift` says yes both when a vote is cast and when the approval is used (`lapsed`), or it counts not.
 - One denial by somebody who may vote on a gate denies the approval.
 
 DESIGN §4 (gates), §5 *Action* (separation of duties).
@@ -15,29 +17,32 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import assert_never
 
-from bailiwick.action.approvals import Approval, ApprovalStatus, Vote
+from bailiwick.action.approvals import Approval, ApprovalStatus, Vote, clock_behind
+from bailiwick.action.remember import Remember
+from bailiwick.model.approver import ProofMethod, Proven
 from bailiwick.model.decision import Gate, GateKind, Plane, Reason
 from bailiwick.model.directory import AgentEntry, Directory, ServiceEntry
-from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.model.duration import duration_text
+from bailiwick.model.principal import Chain, EntityKind, EntityRef
 
-__all__ = ["vote"]
+__all__ = ["lapsed", "may_edit", "may_lift", "vote"]
 
 
 def vote(
     approval: Approval,
     *,
-    approver: str,
+    by: Proven,
     gates: Collection[str] | None = None,
     grant: bool,
     directory: Directory,
     now_ms: int,
-    os_user: str,
+    remember: Remember | None = None,
 ) -> Approval | Reason:
     """The approval with one person's vote on `gates` (None: on each gate that is theirs to vote on), or why not.
 
     A named gate on which the person may not vote refuses the whole vote. One denial denies the approval.
     """
-    refused = _not_votable(approval, grant=grant, now_ms=now_ms) or _not_a_person(directory, approver)
+    refused = _not_votable(approval, grant=grant, now_ms=now_ms) or _not_a_person(directory, by.user)
     if refused is not None:
         return refused
     by_id = {gate.id: gate for gate in approval.gates}
@@ -49,7 +54,14 @@ def vote(
                 f"Its gates: {', '.join(sorted(by_id))}.",
             )
     asked = [by_id[name] for name in sorted(set(gates))] if gates is not None else list(approval.gates)
-    verdicts = [(gate, _may_not_vote(approval, gate, approver, grant=grant, directory=directory)) for gate in asked]
+    verdicts = [
+        (
+            gate,
+            _no_say(approval, gate, by, grant=grant, directory=directory, now_ms=now_ms)
+            or (_twice(approval, gate, by) if grant else None),
+        )
+        for gate in asked
+    ]
     open_gates = [gate for gate, reason in verdicts if reason is None]
     reasons = [reason for _, reason in verdicts if reason is not None]
     if reasons and (gates is not None or not open_gates):
@@ -59,11 +71,14 @@ def vote(
     cast = tuple(
         Vote(
             gate=gate.id,
-            approver=approver,
+            approver=by.user,
             granted=grant,
             at_ms=now_ms,
-            os_user=os_user,
+            os_user=by.os_user,
             card_digest=approval.card_digest,
+            method=by.method,
+            evidence=by.evidence_digest,
+            remember=remember,
         )
         for gate in open_gates
     )
@@ -73,14 +88,88 @@ def vote(
     return dataclasses.replace(voted, status=ApprovalStatus.GRANTED) if voted.complete else voted
 
 
+def may_edit(
+    approval: Approval, *, by: Proven, gates: Collection[str] | None, directory: Directory, now_ms: int
+) -> Reason | None:
+    """Why this person may not put another call in the place of the one that was asked for, whatever that call needs;
+    None if they may: whoever could say yes to it, or has."""
+    if now_ms < approval.latest_ms:
+        return clock_behind(approval)
+    if refused := _not_a_person(directory, by.user):
+        return refused
+    asked = [gate for gate in approval.gates if gates is None or gate.id in gates]
+    verdicts = [_no_say(approval, gate, by, grant=True, directory=directory, now_ms=now_ms) for gate in asked]
+    return (
+        None
+        if None in verdicts
+        else next(iter(verdicts), None)
+        or _reason(
+            "no-gate", "The vote names no gate.", f"Its gates: {', '.join(sorted(gate.id for gate in approval.gates))}."
+        )
+    )
+
+
+def lapsed(approval: Approval, cast: Vote, directory: Directory, least: ProofMethod) -> Reason | None:
+    """Why a yes that counted when it was given counts no more: who gave it has left the gate's groups, was switched off
+    or takes part in the call by now, or `least` is the least proof that an answer needs by now. None if it counts."""
+    gate = next(gate for gate in approval.gates if gate.id == cast.gate)
+    if cast.method.rank < least.rank:
+        return _reason(
+            "proof-too-weak",
+            f"{cast.approver} was only {cast.method.value} to be who they are.",
+            "Ask for approval again.",
+        )
+    return _not_a_person(directory, cast.approver) or may_lift(
+        gate, cast.approver, chain=approval.chain, directory=directory, escalated=_escalated(approval, gate, cast.at_ms)
+    )
+
+
+def may_lift(
+    gate: Gate, person: str, *, chain: Chain, directory: Directory, escalated: bool, grant: bool = True
+) -> Reason | None:
+    """Why this known, active person has no say in whether calls of this chain pass `gate`. `escalated`: so much time
+    has passed that those to whom the gate is escalated have one too."""
+    match gate.kind:
+        case GateKind.CONFIRM:
+            if chain.root != EntityRef(kind=EntityKind.USER, id=person):
+                return _reason(
+                    "not-the-user",
+                    f"'{gate.id}' is for the user to confirm on whose behalf the call is made, not for {person}.",
+                    f"{chain.root.id} has to confirm it.",
+                )
+            return None
+        case GateKind.APPROVAL:
+            # To say no needs no independence: it only ever narrows.
+            return (_involved(chain, gate, person, directory) if grant else None) or _not_named(
+                gate, person, directory, escalated=escalated
+            )
+        case _:  # pragma: no cover
+            assert_never(gate.kind)
+
+
+def _not_named(gate: Gate, person: str, directory: Directory, *, escalated: bool) -> Reason | None:
+    mine = directory.groups_of(person) | {EntityRef(kind=EntityKind.USER, id=person)}
+    if not mine.isdisjoint(gate.approvers) or (escalated and not mine.isdisjoint(gate.escalate_to)):
+        return None
+    if not mine.isdisjoint(gate.escalate_to):
+        return _reason(
+            "not-yet-escalated",
+            f"{person} may decide on '{gate.id}' only if it waits for more than "
+            f"{duration_text(gate.escalate_after_ms)}.",
+            "Until then it is for others.",
+        )
+    named = ", ".join(f"{ref.kind.value} {ref.id}" for ref in gate.approvers) or "nobody"
+    return _reason("not-an-approver", f"{person} may not decide on '{gate.id}'.", f"Who may: {named}.")
+
+
+def _escalated(approval: Approval, gate: Gate, at_ms: int) -> bool:
+    return bool(gate.escalate_to) and at_ms >= approval.requested_ms + gate.escalate_after_ms
+
+
 def _not_votable(approval: Approval, *, grant: bool, now_ms: int) -> Reason | None:
     status = approval.status_at(now_ms)
-    if now_ms < approval.requested_ms:
-        return _reason(
-            "clock-backwards",
-            f"The clock is behind the time at which approval {approval.id} was requested.",
-            "Set this machine's clock right.",
-        )
+    if now_ms < approval.latest_ms:
+        return clock_behind(approval)
     if status is ApprovalStatus.REQUESTED or (status is ApprovalStatus.GRANTED and not grant):
         return None
     return _reason(
@@ -101,39 +190,42 @@ def _not_a_person(directory: Directory, approver: str) -> Reason | None:
     return None
 
 
-def _may_not_vote(approval: Approval, gate: Gate, approver: str, *, grant: bool, directory: Directory) -> Reason | None:
-    """Why this known, active person has no vote on `gate`."""
-    match gate.kind:
-        case GateKind.CONFIRM:
-            if approval.chain.root != EntityRef(kind=EntityKind.USER, id=approver):
-                return _reason(
-                    "not-the-user",
-                    f"'{gate.id}' is for the user to confirm on whose behalf the call is made, not for {approver}.",
-                    f"{approval.chain.root.id} has to confirm it.",
-                )
-        case GateKind.APPROVAL:
-            # To say no needs no independence: it only ever narrows.
-            refused = _involved(approval, gate, approver, directory) if grant else None
-            if refused is not None:
-                return refused
-            mine = directory.groups_of(approver) | {EntityRef(kind=EntityKind.USER, id=approver)}
-            if mine.isdisjoint(gate.approvers):
-                named = ", ".join(f"{ref.kind.value} {ref.id}" for ref in gate.approvers) or "nobody"
-                return _reason("not-an-approver", f"{approver} may not decide on '{gate.id}'.", f"Who may: {named}.")
-        case _:  # pragma: no cover
-            assert_never(gate.kind)
-    if grant and approver in approval.votes_for(gate.id):
-        return _reason("duplicate-approver", f"{approver} voted on '{gate.id}' before.", "Another person has to vote.")
+def _no_say(
+    approval: Approval, gate: Gate, by: Proven, *, grant: bool, directory: Directory, now_ms: int
+) -> Reason | None:
+    """Why this known, active person has no say on `gate`, whether or not they voted before."""
+    escalated = _escalated(approval, gate, now_ms)
+    refused = may_lift(gate, by.user, chain=approval.chain, directory=directory, escalated=escalated, grant=grant)
+    if refused is not None or not grant:
+        return refused
+    if gate.phishing_resistant and by.method is not ProofMethod.SIGNED:
+        return _reason(
+            "answer-not-signed",
+            f"'{gate.id}' takes only an answer that a passkey signs.",
+            "Answer in the console, with a passkey.",
+        )
+    if gate.kind is GateKind.CONFIRM and by.method.rank < approval.proof.rank:
+        return _reason(
+            "confirm-not-proven",
+            f"{by.user} signed in to this session, so a confirmation takes more than that somebody claims to be them.",
+            "Confirm in the console, after signing in.",
+        )
     return None
 
 
-def _involved(approval: Approval, gate: Gate, approver: str, directory: Directory) -> Reason | None:
+def _twice(approval: Approval, gate: Gate, by: Proven) -> Reason | None:
+    if by.user in approval.votes_for(gate.id):
+        return _reason("duplicate-approver", f"{by.user} voted on '{gate.id}' before.", "Another person has to vote.")
+    return None
+
+
+def _involved(chain: Chain, gate: Gate, approver: str, directory: Directory) -> Reason | None:
     """Separation of duties: who takes part in a call, or answers for one of its links, does not approve it."""
     hint = f"'{gate.id}' needs an independent person."
-    for link in approval.chain.links:
+    for link in chain.links:
         if link.kind is EntityKind.USER:
             if link.id == approver:
-                return _reason("self-approval", f"{approver} is in the chain that asks ({approval.chain}).", hint)
+                return _reason("self-approval", f"{approver} is in the chain that asks ({chain}).", hint)
             continue
         entries: Mapping[str, AgentEntry | ServiceEntry] = (
             directory.services if link.kind is EntityKind.SERVICE else directory.agents

@@ -3,10 +3,13 @@
     requested ──▶ granted ──▶ consumed
         │  │         │
         │  └─────────┼──▶ denied        one eligible person is enough, also after it was granted, until it is used
+        │            ├──▶ withdrawn     by who asked
+        │            ├──▶ edited        a person put another call in its place, which has an approval of its own
         └────────────┴──▶ expired
 
-Promise 4 (DESIGN §3): what was approved is what runs. An approval binds to the digest of the exact call, to the rules
-and to the label that its card showed; it is used once. INVARIANTS, for whoever reads this for holes:
+Promise 4 (DESIGN §3): what was approved is what runs. An approval binds to the digest of the exact call, to what the
+call means (`action.digest.meaning_digest`), to the text of the gates and to the label that its card showed; it is used
+once. INVARIANTS, for whoever reads this for holes:
 
 - Each vote carries the digest of the card it was cast on. Only votes on the present card count towards a quorum.
 - Who may vote on what is decided in `bailiwick.action.approval_vote`; a vote counts for its own gate alone.
@@ -19,14 +22,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, assert_never
+from typing import assert_never
 
-from bailiwick.action.approval_card import card_arguments
-from bailiwick.model.call import Action, Authority
-from bailiwick.model.canonical import parse
+from bailiwick.action.remember import Remember
+from bailiwick.model.approver import ProofMethod
+from bailiwick.model.call import Authority
 from bailiwick.model.decision import Gate, Plane, Reason
 from bailiwick.model.label import Label
 from bailiwick.model.principal import Chain
@@ -34,15 +36,17 @@ from bailiwick.model.principal import Chain
 __all__ = [
     "Approval",
     "ApprovalStatus",
-    "ApprovalStore",
+    "Asked",
     "Vote",
     "card_digest",
+    "clock_behind",
     "consume",
-    "differing",
+    "edit",
     "expire",
     "is_step",
     "request",
     "usable",
+    "withdraw",
 ]
 
 
@@ -53,6 +57,8 @@ class ApprovalStatus(StrEnum):
     GRANTED = "granted"
     DENIED = "denied"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    EDITED = "edited"
     CONSUMED = "consumed"
 
 
@@ -61,8 +67,10 @@ _OPEN = (ApprovalStatus.REQUESTED, ApprovalStatus.GRANTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """What one person said on one gate. `os_user` is the account of the operating system that it came from, which
-    is evidence beside `approver`, the directory's id; `at_ms` is milliseconds since the epoch."""
+    """What one person said on one gate. `os_user` is the account of the operating system that it came from (empty over
+    the network), which is evidence beside `approver`, the directory's id; `method` says how it is known that it was
+    they, `evidence` is the digest of what proves it (empty where nothing does); `at_ms` is milliseconds since the
+    epoch. `remember` is what they want to hold for calls like this one, too (`bailiwick.action.standing`)."""
 
     gate: str
     approver: str
@@ -70,33 +78,60 @@ class Vote:
     at_ms: int
     os_user: str
     card_digest: str
+    method: ProofMethod = ProofMethod.CLAIMED
+    evidence: str = ""
+    remember: Remember | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What of a call an approval is bound to, as it is now: its digest, what it means, the gates that deny it, the
+    label of all that it may hold, and the names of the arguments that nothing endorses. `parts` are of what it means
+    (`action.digest.meaning_parts`)."""
+
+    digest: str
+    meaning: str
+    gates: tuple[Gate, ...]
+    label: Label
+    unendorsed: frozenset[str] = frozenset()
+    parts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """One request for approval and what became of it. Times are milliseconds since the epoch.
+    """One request with all that was said on it. Times are milliseconds since the epoch, `expires_ms` is the first
+    moment at which it is good for nothing. INVARIANT (`is_step`): everything but `status`, `votes`, `edited`,
+    `edited_by` and `successor` stays as it was requested.
 
-    `digest` is the action digest, `session` a SessionKey's id, `label` the label of the call when its card was drawn,
-    `card` the canonical JSON that approvers see (see `bailiwick.action.approval_card`). Everything but `status` and
-    `votes` stays as it was requested."""
+    `proof` is what a confirmation takes at least. `around` is what held around the session (opaque here), so that an
+    edited call can be decided, `scope` what the session might do (opaque too). Of an edited request `edited` are the
+    arguments that a person put in the place of its own (canonical bytes), `edited_by` is that person, and
+    `successor` the approval of that call (empty: it needs none); `edit_of` says the same from the other end. A
+    `planted` one asks for a call that does not exist, to see whether people read what they answer. INVARIANT: it never
+    lifts anything."""
 
     id: str
     tenant: str
     env: str
     session: str
-    digest: str
     tool: str
     chain: Chain
     task: str
-    policy_digest: str
-    gates: tuple[Gate, ...]
-    label: Label
+    asked: Asked
     card: bytes
     card_digest: str
     requested_ms: int
     expires_ms: int
+    proof: ProofMethod = ProofMethod.CLAIMED
+    around: bytes = b""
+    scope: bytes = b""
+    planted: bool = False
+    edit_of: str = ""
     status: ApprovalStatus = ApprovalStatus.REQUESTED
     votes: tuple[Vote, ...] = ()
+    edited: bytes = b""
+    edited_by: str = ""
+    successor: str = ""
 
     def __post_init__(self) -> None:
         if not self.gates or len({gate.id for gate in self.gates}) != len(self.gates):
@@ -106,12 +141,28 @@ class Approval:
         if self.card_digest != card_digest(self.card):
             raise ValueError("the card is not the one that was requested")
 
+    @property
+    def digest(self) -> str:
+        return self.asked.digest
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        return self.asked.gates
+
+    @property
+    def label(self) -> Label:
+        return self.asked.label
+
     def votes_for(self, gate_id: str) -> frozenset[str]:
-        """Who granted this gate on the present card."""
+        """Who granted this gate on the present card, in a way that counts for it."""
+        signed = any(gate.phishing_resistant for gate in self.gates if gate.id == gate_id)
         return frozenset(
             vote.approver
             for vote in self.votes
-            if vote.gate == gate_id and vote.granted and vote.card_digest == self.card_digest
+            if vote.gate == gate_id
+            and vote.granted
+            and vote.card_digest == self.card_digest
+            and (vote.method is ProofMethod.SIGNED or not signed)
         )
 
     @property
@@ -126,42 +177,49 @@ class Approval:
         still_open = self.status in _OPEN
         return ApprovalStatus.EXPIRED if still_open and now_ms >= self.expires_ms else self.status
 
-    def open_for(self, *, gates: Set[str], policy_digest: str, label: Label, now_ms: int) -> bool:
-        """True iff this request is still waiting and would, once granted, do for these gates, rules and label."""
-        return (
-            self.status_at(now_ms) is ApprovalStatus.REQUESTED
-            and now_ms >= self.requested_ms
-            and gates <= {gate.id for gate in self.gates}
-            and self.policy_digest == policy_digest
-            and label.flows_to(self.label)
-        )
+    def fits(self, asked: Asked) -> Reason | None:
+        """Why this is no approval of what is asked now, whoever granted it; None if it is.
 
+        Each gate that denies the call now must be one that was shown, with unchanged text, approvers and quorum (an
+        approved gate that no longer denies does no harm); the label may not be higher than the card showed."""
+        if asked.digest != self.digest:
+            return _reason(
+                "approval-of-another-call",
+                f"Approval {self.id} is for another call.",
+                "Make the approved call unchanged, or ask for approval of this one.",
+            )
+        shown = {gate.id: gate for gate in self.gates}
+        missing = sorted({gate.id for gate in asked.gates} - shown.keys())
+        if missing or not asked.gates:
+            return _reason(
+                "approval-of-other-gates",
+                f"Approval {self.id} does not cover {', '.join(missing) or 'any gate of this call'}.",
+                "Ask for approval of the call as it stands.",
+            )
+        changed = sorted(gate.id for gate in asked.gates if shown[gate.id] != gate)
+        if changed or asked.meaning != self.asked.meaning:
+            return _reason(
+                "approval-under-other-rules",
+                f"{', '.join(changed) or 'What this call does'} changed after approval {self.id} was requested.",
+                "Ask for approval again, under the present rules.",
+            )
+        if not asked.label.flows_to(self.label) or not asked.unendorsed <= self.asked.unendorsed:
+            return _reason(
+                "approval-label-risen",
+                f"The session has seen stricter or less trusted data than the card of approval {self.id} showed.",
+                "Ask for approval again, so that the approver sees what is at stake now.",
+            )
+        return None
 
-class ApprovalStore(Protocol):
-    """Approvals of all tenants. Every method raises StoreError when it cannot do its work; the caller denies.
+    def open_for(self, asked: Asked, now_ms: int) -> bool:
+        """True iff this request is still waiting and would, once granted, do for what is asked now."""
+        waiting = self.status_at(now_ms) is ApprovalStatus.REQUESTED and now_ms >= self.latest_ms
+        return waiting and self.fits(asked) is None
 
-    `save` and `compare_and_set` are durable (fsynced) when they return: a crash may lose an approval, never use one
-    twice. Lists are ordered from the oldest request to the newest."""
-
-    def save(self, approval: Approval) -> None:
-        """Store a new request. Raises StoreError if its id is taken."""
-
-    def get(self, tenant: str, env: str, approval_id: str) -> Approval | None:
-        """The approval with this id, None if this tenant's environment has none."""
-
-    def by_digest(self, tenant: str, env: str, digest: str) -> tuple[Approval, ...]:
-        """Approvals of exactly this action."""
-
-    def by_session(self, session: str) -> tuple[Approval, ...]:
-        """Approvals that the session with this SessionKey id asked for."""
-
-    def pending(self, tenant: str, env: str) -> tuple[Approval, ...]:
-        """Requests that wait for votes; some may have expired (`status_at`)."""
-
-    def compare_and_set(self, old: Approval, new: Approval) -> bool:
-        """Replace `old` by `new` iff the store still holds exactly `old`: of all who try, one gets True.
-
-        Raises StoreError if `new` is no step from `old` (`is_step`)."""
+    @property
+    def latest_ms(self) -> int:
+        """When the last thing happened to it: a clock that is behind this cannot be trusted."""
+        return max((self.requested_ms, *(vote.at_ms for vote in self.votes)))
 
 
 def card_digest(card: bytes) -> str:
@@ -173,80 +231,64 @@ def request(
     *,
     id: str,  # noqa: A002  (the field's own name)
     authority: Authority,
-    action: Action,
-    digest: str,
-    policy_digest: str,
-    gates: tuple[Gate, ...],
-    label: Label,
+    tool: str,
+    asked: Asked,
     card: bytes,
     now_ms: int,
     expires_ms: int,
+    proof: ProofMethod = ProofMethod.CLAIMED,
+    around: bytes = b"",
+    scope: bytes = b"",
+    edit_of: str = "",
 ) -> Approval:
-    """A request for approval of `action`. Raises ValueError for no gate, a gate twice, or a quorum below one."""
+    """A request for approval. Raises ValueError for no gate, a gate twice, or a quorum below one."""
     return Approval(
         id=id,
         tenant=authority.key.tenant,
         env=authority.key.env,
         session=authority.key.id,
-        digest=digest,
-        tool=action.tool.name,
+        tool=tool,
         chain=authority.chain,
         task=authority.task,
-        policy_digest=policy_digest,
-        gates=gates,
-        label=label,
+        asked=asked,
         card=card,
         card_digest=card_digest(card),
         requested_ms=now_ms,
         expires_ms=expires_ms,
+        proof=proof,
+        around=around,
+        scope=scope,
+        edit_of=edit_of,
     )
 
 
-def usable(
-    approval: Approval, *, digest: str, policy_digest: str, gates: Set[str], label: Label, now_ms: int
-) -> Reason | None:
-    """Why this approval does not lift `gates` for the call with `digest` now; None if it does.
-
-    `gates` are those that deny the call as it is decided now: each must be one that was approved (an approved gate that
-    no longer denies does no harm). `label` is the call's label now: it may not be higher than the card showed.
-    """
-    refused = _not_granted(approval, now_ms)
-    if refused is not None:
-        return refused
-    if digest != approval.digest:
-        return _reason(
-            "approval-of-another-call",
-            f"Approval {approval.id} is for another call.",
-            "Make the approved call unchanged, or ask for approval of this one.",
-        )
-    if policy_digest != approval.policy_digest:
-        return _reason(
-            "approval-under-other-rules",
-            f"The rules changed after approval {approval.id} was requested.",
-            "Ask for approval again, under the present rules.",
-        )
-    missing = sorted(gates - {gate.id for gate in approval.gates})
-    if missing or not gates:
-        return _reason(
-            "approval-of-other-gates",
-            f"Approval {approval.id} does not cover {', '.join(missing) or 'any gate of this call'}.",
-            "Ask for approval of the call as it stands.",
-        )
-    if not label.flows_to(approval.label):
-        return _reason(
-            "approval-label-risen",
-            f"The session has seen stricter or less trusted data than the card of approval {approval.id} showed.",
-            "Ask for approval again, so that the approver sees what is at stake now.",
-        )
-    return None
+def usable(approval: Approval, asked: Asked, now_ms: int) -> Reason | None:
+    """Why this approval does not lift the gates of what is asked now; None if it does, as far as its votes still count
+    (`approval_vote.lapsed`)."""
+    return _not_granted(approval, now_ms) or approval.fits(asked)
 
 
 def consume(approval: Approval) -> Approval:
     """The approval as used. Raises ValueError if it is not granted; the use counts only once a store's
     `compare_and_set(approval, consume(approval))` has returned True."""
-    if approval.status is not ApprovalStatus.GRANTED:
+    if approval.status is not ApprovalStatus.GRANTED or approval.planted:
         raise ValueError(f"approval {approval.id} is {approval.status}, not granted")
     return dataclasses.replace(approval, status=ApprovalStatus.CONSUMED)
+
+
+def withdraw(approval: Approval) -> Approval:
+    """The approval as taken back by who asked. Raises ValueError if it is open no more."""
+    if approval.status not in _OPEN:
+        raise ValueError(f"approval {approval.id} is {approval.status} already")
+    return dataclasses.replace(approval, status=ApprovalStatus.WITHDRAWN)
+
+
+def edit(approval: Approval, args: bytes, successor: str, *, by: str) -> Approval:
+    """The approval with another call in the place of its own, put there by the user `by`. Raises ValueError if
+    it is open no more."""
+    if approval.status not in _OPEN:
+        raise ValueError(f"approval {approval.id} is {approval.status} already")
+    return dataclasses.replace(approval, status=ApprovalStatus.EDITED, edited=args, edited_by=by, successor=successor)
 
 
 def expire(approval: Approval, now_ms: int) -> Approval:
@@ -255,11 +297,16 @@ def expire(approval: Approval, now_ms: int) -> Approval:
 
 
 def is_step(old: Approval, new: Approval) -> bool:
-    """True iff `new` may follow `old`: only status and votes differ, votes are only added, the status goes forward."""
-    same = dataclasses.replace(new, status=old.status, votes=old.votes) == old
+    """True iff `new` may follow `old`: only status and votes differ, votes are only added, the status goes forward. (An
+    edit also names what took the place of the call.)"""
+    same = dataclasses.replace(new, status=old.status, votes=old.votes, edited=b"", edited_by="", successor="") == old
     added = new.votes[len(old.votes) :]
+    if new.status is not ApprovalStatus.EDITED and (new.edited or new.edited_by or new.successor):
+        return False
     if not same or new.votes[: len(old.votes)] != old.votes:
         return False
+    if new.planted:
+        return _ends_check(old, new)
     match new.status:
         case ApprovalStatus.REQUESTED:
             return old.status is ApprovalStatus.REQUESTED and bool(added)
@@ -269,26 +316,25 @@ def is_step(old: Approval, new: Approval) -> bool:
             return old.status is ApprovalStatus.GRANTED and not added and new.complete
         case ApprovalStatus.DENIED:
             return old.status in _OPEN and any(not vote.granted for vote in added)
-        case ApprovalStatus.EXPIRED:
+        case ApprovalStatus.EXPIRED | ApprovalStatus.WITHDRAWN:
             return old.status in _OPEN and not added
+        case ApprovalStatus.EDITED:
+            return old.status in _OPEN and not added and bool(new.edited)
         case _:  # pragma: no cover
             assert_never(new.status)
 
 
-def differing(approval: Approval, args: bytes) -> tuple[str, ...]:
-    """Names of the arguments in `args` (canonical bytes) that are not as the card showed them, sorted: what changed
-    between approval and call."""
-    shown, asked = card_arguments(approval.card), parse(args)
-    if not isinstance(asked, dict):
-        return tuple(sorted(shown))
-    names = shown.keys() | asked.keys()
-    return tuple(sorted(name for name in names if name not in shown or name not in asked or shown[name] != asked[name]))
+def _ends_check(old: Approval, new: Approval) -> bool:
+    """Whatever somebody says to a planted request ends it; nothing else comes of it."""
+    added = len(new.votes) > len(old.votes)
+    ends = {ApprovalStatus.DENIED: added, ApprovalStatus.EXPIRED: not added, ApprovalStatus.WITHDRAWN: not added}
+    return old.status is ApprovalStatus.REQUESTED and ends.get(new.status, False)
 
 
 def _not_granted(approval: Approval, now_ms: int) -> Reason | None:
-    status = approval.status_at(now_ms)
-    if now_ms < approval.requested_ms:
-        return _clock(approval)
+    status = ApprovalStatus.DENIED if approval.planted else approval.status_at(now_ms)
+    if now_ms < approval.latest_ms:
+        return clock_behind(approval)
     match status:
         case ApprovalStatus.GRANTED:
             if approval.complete:
@@ -305,6 +351,14 @@ def _not_granted(approval: Approval, now_ms: int) -> Reason | None:
             return _reason("approval-denied", f"Approval {approval.id} was denied.", "Do not make this call.")
         case ApprovalStatus.EXPIRED:
             return _reason("approval-expired", f"Approval {approval.id} has expired.", "Ask for approval again.")
+        case ApprovalStatus.WITHDRAWN:
+            return _reason("approval-withdrawn", f"Approval {approval.id} was withdrawn.", "Ask for approval again.")
+        case ApprovalStatus.EDITED:
+            return _reason(
+                "approval-edited",
+                f"Approval {approval.id} was given to this call with other arguments.",
+                "Make the call with those.",
+            )
         case ApprovalStatus.CONSUMED:
             return _reason(
                 "approval-used",
@@ -315,10 +369,11 @@ def _not_granted(approval: Approval, now_ms: int) -> Reason | None:
             assert_never(status)
 
 
-def _clock(approval: Approval) -> Reason:
+def clock_behind(approval: Approval) -> Reason:
+    """Why nothing that has to do with time can be said of it."""
     return _reason(
         "clock-backwards",
-        f"The clock is behind the time at which approval {approval.id} was requested.",
+        f"The clock is behind the time at which approval {approval.id} was requested or voted on.",
         "Set this machine's clock right.",
     )
 

@@ -26,7 +26,6 @@ __all__ = [
     "Draw",
     "Hold",
     "Tally",
-    "accounts_of",
     "draws_of",
     "owner_named",
     "uses_of",

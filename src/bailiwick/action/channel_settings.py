@@ -119,8 +119,10 @@ class Smtp:
 def read_channels(problems: Problems) -> tuple[Channel, ...]:
     """Every `[channels.<name>]`, in order. Whether what they name exists is asked of `channel_findings`."""
     found = tuple(_channel(problems, name, table) for name, table in problems.tables("channels").items())
-    if any(each.kind is ChannelKind.EMAIL for each in found) and "smtp" not in problems.text.data:
-        problems.note("missing-key", "there is a channel of e-mail, and no [smtp]", "channels", hint="add [smtp] host")
+    mails = next((each.name for each in found if each.kind is ChannelKind.EMAIL), None)
+    if mails is not None and "smtp" not in problems.text.data:
+        what, hint = "there is a channel of e-mail, and no [smtp]", "add [smtp] with host and from"
+        problems.note("missing-key", what, "channels", mails, "kind", hint=hint)
     return found
 
 
@@ -212,7 +214,8 @@ def _channel(problems: Problems, name: str, table: Mapping[str, Any]) -> Channel
     )
     if news == () and table.get("on") == []:
         entry.note("empty-list", f"{entry.title} is told of nothing", "on", hint="leave it out, or remove the channel")
-    _check(entry, made)
+    if table.get("kind") == kind.value:  # of one whose kind is wrong, nobody knows what else it needs
+        _check(entry, made)
     entry.done()
     return made
 

@@ -3,7 +3,7 @@
 DESIGN §3 promise 5.
 
 A call is noted before its permit is handed out and struck off when its outcome is known. What is still noted when its
-process is gone may have run. (Approvals have their own port in `bailiwick.action.approvals`.)
+process is gone may have run. Approvals, budgets and standing grants have ports of their own.
 """
 
 from __future__ import annotations
@@ -93,4 +93,5 @@ class LookupSource(Protocol):
     """The world that arguments name: hosts and paths."""
 
     def look_up(self, asked: Sequence[Lookup]) -> Found:
-        """The answers. What cannot be looked up, or not in time, has none. Never raises."""
+        """The answers. What cannot be looked up, or not in time, has none. Never raises. INVARIANT: no answer is an
+        address of `model.lookup.SUPPOSED`."""

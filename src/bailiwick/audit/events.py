@@ -102,6 +102,8 @@ def delegation_body(*, to: str, grant: Grant, depth: int, child_session: str) ->
     }
     if grant.expires_ms is not None:
         body["expires_ms"] = grant.expires_ms
+    if grant.budgets:
+        body["budgets"] = [{"budget": name, "share": share} for name, share in grant.budgets]
     return body
 
 

@@ -1,6 +1,7 @@
 """How records of one log belong together: decision, permit, outcome, approval. DESIGN §3 promises 4 and 5.
 
-INVARIANT: an outcome follows an allow with its permit, once; a permit stands in one decision; an approval is used once.
+INVARIANT: an outcome follows an allow with its permit, once; a permit stands in one decision; an approval is used once,
+a standing grant as often as it says.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from bailiwick.model.event import Event, EventKind
 from bailiwick.model.tool import Idempotency
 
 __all__ = ["ENDS", "Relations", "Unknown", "settles"]
+
+STANDING = "std-"
+"""What the id of a standing grant begins with, where a decision says what lifted its gates."""
 
 ENDS = frozenset(
     {EventKind.ACTION_COMPLETED, EventKind.ACTION_FAILED, EventKind.ACTION_CANCELLED, EventKind.ACTION_EXPIRED}
@@ -46,6 +50,9 @@ class Relations:
 
     approvals: dict[str, str] = field(default_factory=dict)
     granted: set[str] = field(default_factory=set)
+    standing: dict[str, int] = field(default_factory=dict)
+    """How often a standing grant may be used, and how often it was, as far as this log says."""
+    standing_uses: dict[str, int] = field(default_factory=dict)
     reconciled: set[str] = field(default_factory=set)
     _permits: dict[str, str] = field(default_factory=dict)
     _open: dict[str, Unknown] = field(default_factory=dict)
@@ -61,6 +68,10 @@ class Relations:
             yield from self._outcome(event)
         elif event.kind is EventKind.ACTION_RECONCILED:
             self.reconciled.add(str(body["decision"]))
+        elif event.kind is EventKind.APPROVAL_REMEMBERED:
+            count = body["count"]
+            assert isinstance(count, int)
+            self.standing[str(body["grant"])] = count
         elif event.kind is EventKind.APPROVAL_GRANTED:
             self.granted.add(str(body["approval"]))
 
@@ -91,6 +102,9 @@ class Relations:
         approved = event.body["approved"]
         assert isinstance(approved, list)
         for approval in sorted({str(lifted["approval"]) for lifted in approved}):
+            if approval.startswith(STANDING):
+                self.standing_uses[approval] = self.standing_uses.get(approval, 0) + 1
+                continue
             if approval in self.approvals:
                 yield (
                     "approval-twice",

@@ -18,7 +18,8 @@ The bodies, `?` marking optional fields:
     session.proved      evidence: the user signed in anew
     session.closed      decisions: how many
     content.ingested    content, source, label, origin, decision?: the call whose result it is, fields? [{path, label}]
-    delegation.granted  to, tools (null: all), zones, expires_ms?, depth, child_session
+    delegation.granted  to, tools (null: all), zones, expires_ms?, depth, child_session, budgets? [{budget, share}]: at
+                        most so much of each
     delegation.revoked  id: of a delegation.granted, or of a plan; by, reason, os_user?
     task.narrowed       tools (null: all that it had), zones (none: all that it had), expires_ms?: what is kept
     task.widened        tools, zones, expires_ms?: what is added; decision: the approved one
@@ -27,20 +28,48 @@ The bodies, `?` marking optional fields:
                         latency_us?, omitted?: so many entries of long lists, observed? {outcome, reasons, rules}:
                         what rules that are only observed would have decided
     approval.requested  approval, digest, tool, gates, expires_ms, decision
-    approval.granted    approval, by, gates?, os_user?
-    approval.denied     approval, by, gates?, os_user?
-    approval.refused    approval, by?, code, message, os_user?: an attempt to grant or deny that did not count
-    action.completed    decision, permit, result_content?, label?
-    action.failed       decision, permit, error: the exception's type name alone, or "reported": the tool answered so
-    action.cancelled    decision, permit, error?: given up, or stopped by an exception of this type; it may have run
+    approval.granted    approval, by, method, gates?, os_user?, evidence?: digest of what proves that it was they,
+                        remember? {count, ttl_ms, open, task_wide}: what they want to hold for calls like this one
+    approval.denied     approval, by, method, gates?, os_user?, evidence?
+    approval.refused    approval, by?, method?, code, message, os_user?, evidence?: an attempt to grant, deny, edit or
+                        withdraw that did not count
+    approval.expired    approval: nobody decided in time, or nobody used it; when it was first seen to be over
+    approval.withdrawn  approval, by?: the user; nobody: the session that had asked; os_user?
+    approval.edited     approval, by, method, os_user?, evidence?, successor: the approval of the edited call (empty: it
+                        needs none), digest: of that call, gates: those that the editor granted for it
+    approval.remembered grant: a standing grant, approval: the request whose yes gave it, tool, for_session (empty: each
+                        conversation of the task), for_task, open: arguments that may differ, count, expires_ms, by
+    approval.forgotten  grant, approval, why: "revoked" | "expired", by?, method?, os_user?
+    approval.planted    approval: a request for no call at all, digest, tool, made_from: an approval, for: who looked
+    approval.check_passed approval: a planted one, by, method, os_user?, evidence?: they denied it
+    approval.check_failed approval, by, method, os_user?, evidence?: they granted it; nothing ran
+    action.completed    decision, permit, result_content?, label?, enforced_used?, enforced_unused?: arguments that an
+                        effector was bound to, by whether the tool used it
+    action.failed       decision, permit, enforced_used?, enforced_unused?, error: the exception's type name alone, or
+                        "reported": the tool answered so
+    action.cancelled    decision, permit, enforced_used?, enforced_unused?, error?: given up, or stopped by an exception
+                        of this type; it may have run
     action.expired      decision, permit: handed out and never started
     action.reconciled   decision, as: "ran" | "did-not-run", by, permit?, note?, os_user?
+    budget.set          budget, owner: whose count, by, reason, before, after: what counts as used, os_user?
+    budget.refused      budget, owner, by, code, message, order?: the event of an order that came too late and changed
+                        nothing, os_user?
     admin.decided       by, action, resource, own, outcome: "allow" | "deny", policies, codes: of its reasons,
                         policy_digest: of the rules in administration/, os_user?
     switch.suspended    target: "agents" | "tools" ..., name (empty for everything), by, reason, os_user?
     switch.resumed      target, name, by, suspension: the event that this lifts, reason?, os_user?
     switch.refused      target, name, by, code, message, order?: the event of an order that came too late and changed
                         nothing, os_user?
+    account.invited     user, by, expires_ms, again: they had passkeys, os_user?: leave to enrol one
+    account.enrolled    user, credential, public_key, rp, origin: of the console; by: the invitation or the login that
+                        it rests on, an event
+    account.signed_in   user, method, credential?, issuer?, subject?: of the identity provider
+    account.signed_out  user, login: an event
+    account.refused     what: "enrol" | "login" | "sign" | "oidc", code, message, user?, credential?, address?, more?:
+                        so many before it were not recorded
+    account.revoked     user, by, reason, passkeys, invitations, sessions: how many, credential?: the only one, os_user?
+    channel.failed      channel, approval, news, message: its id, attempts, error, gone: its receiver wants nothing
+                        more; people could not be told of a request
 
 A reason is {plane, code, message?, hint?}. The action plane's quote the call's own arguments, so their words are the
 content `reasons` of the event. A label is {sensitivity, categories, readers (null: everyone), integrity, sources,
@@ -54,11 +83,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bailiwick.audit.shapes import Bool, Choice, Int, Items, Nullable, Rec, Shape, Text
+from bailiwick.model.approver import ProofMethod
 from bailiwick.model.canonical import Json
 from bailiwick.model.decision import Outcome, Plane
 from bailiwick.model.event import ENVELOPE_VERSION, EventKind
 from bailiwick.model.label import Integrity
-from bailiwick.model.standing import TargetKind
+from bailiwick.model.suspensions import TargetKind
 from bailiwick.model.tool import Durability, Idempotency
 
 __all__ = ["BODIES", "ENVELOPE", "LABEL", "ORIGINS", "UPCASTERS", "Upcaster", "body_fault", "upcast"]
@@ -133,10 +163,13 @@ _DECISION = _rec(
     ),
 )
 
-_ANSWER = _rec(_texts("approval", "by"), gates=_TEXTS, os_user=_TEXT)
+_SAID: dict[str, Shape] = {"gates": _TEXTS, "os_user": _TEXT, "evidence": _TEXT}
+_REMEMBER = _rec({"count": _INT, "ttl_ms": _INT, "open": _TEXTS, "task_wide": _BOOL})
+_CHECK = _rec(_texts("approval", "by", "method"), os_user=_TEXT, evidence=_TEXT)
 _EVIDENCE = _rec({**_texts("method", "issuer", "subject"), "strong": _BOOL, "actors": _TEXTS}, at_ms=_INT)
 """How a user is known."""
 _ENDED = _rec(_texts("decision", "permit"))
+_ENFORCED: dict[str, Shape] = {"enforced_used": _TEXTS, "enforced_unused": _TEXTS}
 _SWITCH: dict[str, Shape] = {"target": Choice(frozenset(TargetKind)), **_texts("name", "by")}
 
 BODIES: Mapping[EventKind, Rec] = MappingProxyType(
@@ -169,6 +202,7 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
         EventKind.DELEGATION_GRANTED: _rec(
             {**_texts("to", "child_session"), "tools": Nullable(_TEXTS), "zones": _TEXTS, "depth": _INT},
             expires_ms=_INT,
+            budgets=Items(_rec({"budget": _TEXT, "share": _INT})),
         ),
         EventKind.DELEGATION_REVOKED: _rec(_texts("id", "by", "reason"), os_user=_TEXT),
         EventKind.TASK_NARROWED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS}, expires_ms=_INT),
@@ -177,12 +211,39 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
         EventKind.APPROVAL_REQUESTED: _rec(
             {**_texts("approval", "digest", "tool", "decision"), "gates": _TEXTS, "expires_ms": _INT}
         ),
-        EventKind.APPROVAL_GRANTED: _ANSWER,
-        EventKind.APPROVAL_DENIED: _ANSWER,
-        EventKind.APPROVAL_REFUSED: _rec(_texts("approval", "code", "message"), by=_TEXT, os_user=_TEXT),
-        EventKind.ACTION_COMPLETED: _rec(_texts("decision", "permit"), result_content=_TEXT, label=LABEL),
-        EventKind.ACTION_FAILED: _rec(_texts("decision", "permit", "error")),
-        EventKind.ACTION_CANCELLED: _rec(_texts("decision", "permit"), error=_TEXT),
+        EventKind.APPROVAL_GRANTED: _rec(_texts("approval", "by", "method"), **_SAID, remember=_REMEMBER),
+        EventKind.APPROVAL_DENIED: _rec(_texts("approval", "by", "method"), **_SAID),
+        EventKind.APPROVAL_REFUSED: _rec(
+            _texts("approval", "code", "message"), by=_TEXT, method=_TEXT, os_user=_TEXT, evidence=_TEXT
+        ),
+        EventKind.APPROVAL_EXPIRED: _rec(_texts("approval")),
+        EventKind.APPROVAL_WITHDRAWN: _rec(_texts("approval"), by=_TEXT, os_user=_TEXT, code=_TEXT),
+        EventKind.APPROVAL_EDITED: _rec(
+            {**_texts("approval", "by", "method", "successor", "digest"), "gates": _TEXTS},
+            os_user=_TEXT,
+            evidence=_TEXT,
+        ),
+        EventKind.APPROVAL_REMEMBERED: _rec(
+            {
+                **_texts("grant", "approval", "tool", "for_session", "for_task"),
+                "open": _TEXTS,
+                "count": _INT,
+                "expires_ms": _INT,
+                "by": _TEXTS,
+            }
+        ),
+        EventKind.APPROVAL_FORGOTTEN: _rec(
+            {**_texts("grant", "approval"), "why": Choice(frozenset({"revoked", "expired"}))},
+            by=_TEXT,
+            method=_TEXT,
+            os_user=_TEXT,
+        ),
+        EventKind.APPROVAL_PLANTED: _rec(_texts("approval", "digest", "tool", "made_from", "for")),
+        EventKind.APPROVAL_CHECK_PASSED: _CHECK,
+        EventKind.APPROVAL_CHECK_FAILED: _CHECK,
+        EventKind.ACTION_COMPLETED: _rec(_texts("decision", "permit"), result_content=_TEXT, label=LABEL, **_ENFORCED),
+        EventKind.ACTION_FAILED: _rec(_texts("decision", "permit", "error"), **_ENFORCED),
+        EventKind.ACTION_CANCELLED: _rec(_texts("decision", "permit"), error=_TEXT, **_ENFORCED),
         EventKind.ACTION_EXPIRED: _ENDED,
         EventKind.ACTION_RECONCILED: _rec(
             {**_texts("decision", "by"), "as": Choice(frozenset({"ran", "did-not-run"}))},
@@ -190,6 +251,10 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
             note=_TEXT,
             os_user=_TEXT,
         ),
+        EventKind.BUDGET_SET: _rec(
+            {**_texts("budget", "owner", "by", "reason"), "before": _INT, "after": _INT}, os_user=_TEXT
+        ),
+        EventKind.BUDGET_REFUSED: _rec(_texts("budget", "owner", "by", "code", "message"), order=_TEXT, os_user=_TEXT),
         EventKind.ADMIN_DECIDED: _rec(
             {
                 **_texts("by", "action", "resource", "policy_digest"),
@@ -203,6 +268,27 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
         EventKind.SWITCH_SUSPENDED: _rec({**_SWITCH, "reason": _TEXT}, os_user=_TEXT),
         EventKind.SWITCH_RESUMED: _rec({**_SWITCH, "suspension": _TEXT}, reason=_TEXT, os_user=_TEXT),
         EventKind.SWITCH_REFUSED: _rec({**_SWITCH, **_texts("code", "message")}, order=_TEXT, os_user=_TEXT),
+        EventKind.ACCOUNT_INVITED: _rec({**_texts("user", "by"), "expires_ms": _INT, "again": _BOOL}, os_user=_TEXT),
+        EventKind.ACCOUNT_ENROLLED: _rec(_texts("user", "credential", "public_key", "rp", "origin", "by")),
+        EventKind.ACCOUNT_SIGNED_IN: _rec(
+            {"user": _TEXT, "method": Choice(frozenset(ProofMethod))}, credential=_TEXT, issuer=_TEXT, subject=_TEXT
+        ),
+        EventKind.ACCOUNT_SIGNED_OUT: _rec(_texts("user", "login")),
+        EventKind.ACCOUNT_REFUSED: _rec(
+            {"what": Choice(frozenset({"enrol", "login", "sign", "oidc"})), **_texts("code", "message")},
+            user=_TEXT,
+            credential=_TEXT,
+            address=_TEXT,
+            more=_INT,
+        ),
+        EventKind.ACCOUNT_REVOKED: _rec(
+            {**_texts("user", "by", "reason"), **dict.fromkeys(("passkeys", "invitations", "sessions"), _INT)},
+            credential=_TEXT,
+            os_user=_TEXT,
+        ),
+        EventKind.CHANNEL_FAILED: _rec(
+            {**_texts("channel", "approval", "news", "message", "error"), "attempts": _INT, "gone": _BOOL}
+        ),
     }
 )
 """Kind → shape of its body. Every kind has one (tested)."""

@@ -26,6 +26,7 @@ _APPROVALS = frozenset(
         EventKind.APPROVAL_GRANTED,
         EventKind.APPROVAL_DENIED,
         EventKind.APPROVAL_REFUSED,
+        EventKind.APPROVAL_REMEMBERED,
     }
 )
 
@@ -191,7 +192,7 @@ def related(readers: Sequence[EventReader], decision: Event) -> tuple[Event, ...
         event
         for event in events
         if event.body.get("decision") == decision.id
-        or (event.kind in _APPROVALS and event.body["approval"] in approvals)
+        or (event.kind in _APPROVALS and not approvals.isdisjoint((event.body["approval"], event.body.get("grant"))))
     )
     return tuple(sorted(mine, key=_when))
 

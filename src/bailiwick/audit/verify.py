@@ -73,7 +73,8 @@ def unread(log: str, *, unreadable: str = "", problem: Problem | None = None) ->
 
 
 def cross_check(reports: Iterable[Report], warnings: Iterable[Problem] = ()) -> FolderReport:
-    """What only shows between logs: an approval used in two of them or never granted, a call reconciled elsewhere."""
+    """What only shows between logs: an approval used in two of them or never granted, a standing grant used more often
+    than it says, a call reconciled elsewhere."""
     logs = tuple(reports)
     granted = {approval for report in logs for approval in report.relations.granted}
     reconciled = {decision for report in logs for decision in report.relations.reconciled}
@@ -88,8 +89,24 @@ def cross_check(reports: Iterable[Report], warnings: Iterable[Problem] = ()) -> 
             if approval not in granted:
                 text = f"{decision} used approval {approval}, and no log records who granted it"
                 problems.append(Problem(code="approval-without-grant", message=text, event=decision))
+    problems += _standing(logs)
     unknown = tuple(call for report in logs for call in report.unknown if call.decision not in reconciled)
     return FolderReport(logs=logs, problems=tuple(problems), warnings=tuple(warnings), unknown=unknown)
+
+
+def _standing(logs: Iterable[Report]) -> Iterator[Problem]:
+    given: dict[str, int] = {}
+    uses: Counter[str] = Counter()
+    for report in logs:
+        given |= report.relations.standing
+        uses.update(report.relations.standing_uses)
+    for grant, used in sorted(uses.items()):
+        if grant not in given:
+            text = f"standing grant {grant} was used, and no log records who gave it"
+            yield Problem(code="standing-without-grant", message=text)
+        elif used > given[grant]:
+            text = f"standing grant {grant} was used {used} times, and is for {given[grant]}"
+            yield Problem(code="standing-overused", message=text)
 
 
 class _Scan:

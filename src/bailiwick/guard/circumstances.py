@@ -7,20 +7,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bailiwick.errors import CanonicalError, FactUnavailable
+from bailiwick.guard.effectors import Effector, keeping
 from bailiwick.guard.effects import Flow, ReadFact
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.ports import Ports
 from bailiwick.model.call import Action, Fact, Resource
 from bailiwick.model.canonical import canonical
-from bailiwick.model.circumstances import CLAIMED, Circumstances, FactDecl, FactReading, FactScope, Gathered
+from bailiwick.model.circumstances import (
+    CLAIMED,
+    NO_USE,
+    Circumstances,
+    Evidence,
+    FactDecl,
+    FactReading,
+    FactScope,
+    Gathered,
+    Usage,
+)
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Attribute
+from bailiwick.model.lookup import NOTHING_FOUND, SUPPOSED, Found
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.model.shape import fits
 from bailiwick.policy.information import FactQuestion
 
-__all__ = ["EnforcedArguments", "check_environment", "gather", "joined", "snapshot", "subjects_of"]
+__all__ = ["EffectorsOf", "check_environment", "gather", "joined", "snapshot", "subjects_of", "written_evidence"]
 
 
 def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) -> Reason | None:
@@ -43,25 +55,27 @@ def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) 
 
 
 @dataclass(frozen=True, slots=True)
-class EnforcedArguments:
-    """→ names of a tool's arguments that an effector keeps to in this process."""
+class EffectorsOf:
+    """→ the effectors that are bound to arguments of a tool in this process."""
 
     tool: str
 
-    def do(self, ports: Ports) -> frozenset[str]:
-        return frozenset(ports.effectors.of(self.tool))
+    def do(self, ports: Ports) -> Mapping[str, Effector]:
+        return ports.effectors.of(self.tool)
 
 
-def gather(planes: Planes, chain: Chain, action: Action) -> Flow[Gathered]:
-    """What has to be asked outside for this call. Raises FactUnavailable."""
+def gather(planes: Planes, chain: Chain, action: Action, usage: Mapping[str, Usage] = NO_USE) -> Flow[Gathered]:
+    """What has to be asked outside for this call, with the use of budgets that its rules read. Raises
+    FactUnavailable."""
     facts = yield from facts_of(planes, chain, action)
-    enforced: frozenset[str] = yield EnforcedArguments(action.tool.name)
-    return Gathered(facts=facts, enforced=enforced & {argument.name for argument in action.arguments})
+    bound: Mapping[str, Effector] = yield EffectorsOf(action.tool.name)
+    given = frozenset(argument.name for argument in action.arguments)
+    return Gathered(facts=facts, usage=usage, enforced=frozenset(keeping(bound, action.tool, given)))
 
 
 def facts_of(planes: Planes, chain: Chain, action: Action) -> Flow[Mapping[str, FactReading]]:
     """The facts that the rules of this tool read, of this call. Raises FactUnavailable."""
-    names = planes.policy.facts_read(action.tool.name)
+    names = planes.policy.names_read("facts", action.tool.name)
     found: dict[str, FactReading] = {}
     for fact in planes.settings.facts if names else ():
         if fact.name in names:
@@ -101,23 +115,16 @@ def joined(fact: FactDecl, readings: Sequence[FactReading]) -> FactReading:
     return FactReading(value=first.value, read_ms=min(reading.read_ms for reading in readings))
 
 
-def snapshot(around: Circumstances) -> bytes:
+def snapshot(around: Circumstances, found: Found = NOTHING_FOUND) -> bytes:
     """What a decision was taken on beyond the call and its labels; empty if there was nothing beyond. Raises
     FactUnavailable for what has no canonical form."""
-    if around.evidence == CLAIMED and not (around.environment or around.facts or around.usage or around.enforced):
+    given = around.environment or around.facts or around.usage or around.enforced or found
+    if around.evidence == CLAIMED and not given:
         return b""
-    evidence = around.evidence
     try:
         return canonical(
             {
-                "evidence": {
-                    "method": evidence.method.value,
-                    "at_ms": evidence.at_ms,
-                    "strong": evidence.strong,
-                    "issuer": evidence.issuer,
-                    "subject": evidence.subject,
-                    "actors": list(evidence.actors),
-                },
+                "evidence": written_evidence(around.evidence),
                 "environment": {name: _plain(value) for name, value in around.environment.items()},
                 "facts": {
                     name: {"value": _plain(reading.value), "read_ms": reading.read_ms}
@@ -125,10 +132,38 @@ def snapshot(around: Circumstances) -> bytes:
                 },
                 "usage": {name: [usage.used, usage.after] for name, usage in around.usage.items()},
                 "enforced": sorted(around.enforced),
+                "found": _answers(found),
             }
         )
     except CanonicalError as error:
         raise FactUnavailable(f"A fact cannot be recorded: {error}", hint=error.hint) from error
+
+
+def written_evidence(evidence: Evidence) -> dict[str, object]:
+    """How the user is known, as canonical values. The groups are those that rules on the user went by."""
+    return {
+        "method": evidence.method.value,
+        "at_ms": evidence.at_ms,
+        "strong": evidence.strong,
+        "issuer": evidence.issuer,
+        "subject": evidence.subject,
+        "actors": list(evidence.actors),
+        "groups": list(evidence.groups),
+    }
+
+
+def _answers(found: Found) -> list[object]:
+    """What was looked up. `supposed`: nobody was asked, the call could not run whatever the answer."""
+    return [
+        {
+            "kind": each.kind.value,
+            "name": each.name,
+            "below": each.below,
+            "answers": list(found[each]),
+            "supposed": not SUPPOSED.isdisjoint(found[each]),
+        }
+        for each in sorted(found, key=lambda lookup: (lookup.kind.value, lookup.below, lookup.name))
+    ]
 
 
 def _plain(value: Fact) -> object:

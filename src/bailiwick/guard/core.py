@@ -1,9 +1,9 @@
 """The enforcement point without I/O: one call's way through the planes as a generator of requests.
 
 `enter` decides, consumes what must be consumed, records the decision and hands out a permit; `check` is the decision
-alone; what comes after the tool ran is in `bailiwick.guard.leave`. Order at a permit (DESIGN §5 *Audit*): consume the
-approval, note the call as in flight, write the decision, hand out the permit. A crash may lose an approval, never use
-one twice.
+alone; what comes after the tool ran is in `bailiwick.guard.leave`. Order at a permit (DESIGN §5 *Audit*): count the
+budgets, consume the approval, note the call as in flight, write the decision, hand out the permit. A crash may lose an
+approval, never use one twice, and leaves no budget less used than it was.
 
 INVARIANT: every path of `enter` that ends in a Permit has appended the decision with the durability it asks for.
 """
@@ -11,38 +11,39 @@ INVARIANT: every path of `enter` that ends in a Permit has appended the decision
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from bailiwick.action.approval_card import draw_card
-from bailiwick.action.approvals import Approval, ApprovalStatus, consume, differing, request, usable
+from bailiwick.action.approvals import Approval, consume
 from bailiwick.action.digest import effect_key
 from bailiwick.action.ports import InDoubt
+from bailiwick.action.standing import StandingGrant
 from bailiwick.errors import CanonicalError, FactUnavailable
+from bailiwick.guard.approvals.asking import make_request, too_large, too_many, used_meanwhile, with_approval
+from bailiwick.guard.approvals.remembering import take_use, used_up_meanwhile
 from bailiwick.guard.circumstances import gather
-from bailiwick.guard.credentials import prove_call, revoked
-from bailiwick.guard.decide import Judged, check_open, deny, judge_action, rejudge, understand
+from bailiwick.guard.decide import Judged, check_open, deny, judge_action, understand
 from bailiwick.guard.effects import (
     Append,
     Begin,
     CompareAndSet,
-    FindApprovals,
     FindInDoubt,
     Finish,
     Flow,
     LoadChanges,
     Now,
     SaveApproval,
-    SessionApprovals,
 )
-from bailiwick.guard.looking_up import looked_up
+from bailiwick.guard.handing.credentials import prove_call, revoked
+from bailiwick.guard.handing.rescoping import refresh_scope
+from bailiwick.guard.looking_up import decided, unanswered
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import approval_draft, decision_draft
-from bailiwick.guard.rescoping import refresh_scope
-from bailiwick.guard.standing import check_votes
+from bailiwick.guard.spending import TRIES, contended, given_back, reserved, spending_of, within_budget
 from bailiwick.guard.state import Permit, SessionState
 from bailiwick.model.call import Action, Call
 from bailiwick.model.decision import Decision, Outcome, Plane, Reason
 from bailiwick.model.event import Draft
+from bailiwick.model.lookup import Found
 from bailiwick.model.tool import Durability, Idempotency
 
 __all__ = ["Core", "Entered", "Refusal"]
@@ -71,10 +72,9 @@ class Core:
         """Steps 1 to 5 alone: what `enter` would decide now. Changes nothing."""
         now_us: int = yield Now()
         yield from self.refresh(session)
-        found = yield from looked_up(self.planes, call)
-        judged = yield from self._judge(session, understand(self.planes, session, call, now_us, found), now_us)
+        judged = yield from self.decide(session, call, now_us)
         if judged.decision.outcome is Outcome.NEEDS_APPROVAL:
-            judged, _approval, _open = yield from self._with_approval(session, judged, now_us)
+            judged = (yield from with_approval(self.planes, session, judged, now_us)).judged
         if judged.decision.allowed:
             judged = yield from self._without_doubt(judged)
         return judged.decision
@@ -83,8 +83,7 @@ class Core:
         """Decide a call, record the decision, and permit or refuse it."""
         now_us: int = yield Now()
         yield from self.refresh(session)
-        found = yield from looked_up(self.planes, call)
-        judged = yield from self._judge(session, understand(self.planes, session, call, now_us, found), now_us)
+        judged = yield from self.decide(session, call, now_us)
         return (yield from self._enter(session, judged, now_us))
 
     def enter_action(self, session: SessionState, action: Action) -> Flow[Entered]:
@@ -98,6 +97,19 @@ class Core:
             judged = yield from self._judge(session, action, now_us)
         return (yield from self._enter(session, judged, now_us))
 
+    def decide(self, session: SessionState, call: Call, now_us: int) -> Flow[Judged]:
+        """The decision on a call, with what has to be looked up for it."""
+
+        def judge(found: Found) -> Flow[Judged]:
+            return self._judge(session, understand(self.planes, session, call, now_us, found), now_us)
+
+        def could_run(judged: Judged) -> Flow[bool]:
+            if judged.decision.outcome is Outcome.NEEDS_APPROVAL:
+                judged = (yield from with_approval(self.planes, session, judged, now_us)).judged
+            return judged.decision.allowed
+
+        return (yield from decided(self.planes, call, judge, could_run))
+
     def _judge(self, session: SessionState, action: Action | Judged, now_us: int) -> Flow[Judged]:
         """The decision on an action, with the facts that the rules of its tool read. A call that is refused before any
         rule is asked costs no provider a question."""
@@ -106,8 +118,13 @@ class Core:
         if gone := (yield from revoked(self.planes, session.credential)):
             return Judged(decision=deny(action.tool.name, gone), args=action.args)
         try:
-            gathered = yield from gather(self.planes, session.authority.chain, action)
-            return judge_action(self.planes, session, action, now_us, gathered)
+            authority, now_ms = session.authority, max(now_us, session.last_us) // 1000
+            spending = yield from spending_of(self.planes, authority, action)
+            if spending.refused is not None:
+                return Judged(decision=deny(action.tool.name, spending.refused), args=action.args)
+            usage = spending.usage(self.planes.policy.names_read("usage", action.tool.name), now_ms)
+            gathered = yield from gather(self.planes, authority.chain, action, usage)
+            return within_budget(judge_action(self.planes, session, action, now_us, gathered), spending, now_ms)
         except FactUnavailable as error:
             return Judged(decision=deny(action.tool.name, _no_fact(error)), args=action.args)
 
@@ -123,81 +140,61 @@ class Core:
         yield from refresh_scope(self.planes, session, version)
 
     def _enter(self, session: SessionState, judged: Judged, now_us: int) -> Flow[Entered]:
-        approval: Approval | None = None
+        approval: Approval | StandingGrant | None = None
         asked: Approval | None = None
+        permit_id, event_id = f"prm-{self.new_id()}", self.new_id()
         if judged.digest and (
             unproved := (yield from prove_call(self.planes, session.credential, judged.digest, now_us // 1000))
         ):
             judged = judged.refused(unproved)
-        if judged.decision.outcome is Outcome.NEEDS_APPROVAL:
-            judged, approval, asked = yield from self._with_approval(session, judged, now_us)
+        for _ in range(TRIES):
+            approval = None
+            if judged.decision.outcome is Outcome.NEEDS_APPROVAL:
+                found = yield from with_approval(self.planes, session, judged, now_us, recording=self.new_id)
+                judged, approval, asked = found.judged, found.approval, found.waiting
+            if judged.decision.allowed:
+                judged = yield from self._without_doubt(judged)
+            if not judged.decision.allowed or (
+                yield from reserved(self.planes, session, judged, (permit_id, event_id))
+            ):
+                break
+            # Others used of the same budgets meanwhile: what was decided rests on counts that hold no longer.
+            assert judged.action is not None
+            judged = yield from self._judge(session, judged.action, now_us)
+        else:
+            judged = judged.refused(contended(judged.decision.tool))
         if judged.decision.allowed:
-            judged = yield from self._without_doubt(judged)
-        if judged.decision.allowed and approval is not None:
-            won: bool = yield CompareAndSet(approval, consume(approval))
-            if not won:
-                judged = judged.refused(_used(approval))
-        if judged.decision.allowed:
-            permit = yield from self._permit(session, judged, now_us)
-            if permit is not None:
-                return permit
-            judged = judged.refused(_under_way(judged.decision.tool))
+            try:
+                entered = yield from self._issue(session, judged, approval, (permit_id, event_id), now_us)
+            except Exception:
+                yield from given_back(session, permit_id, judged)
+                raise
+            if isinstance(entered, Permit):
+                return entered
+            yield from given_back(session, permit_id, judged)
+            judged = judged.refused(entered)
         return (yield from self._refuse(session, judged, asked, now_us))
 
-    def _with_approval(
-        self, session: SessionState, judged: Judged, now_us: int
-    ) -> Flow[tuple[Judged, Approval | None, Approval | None]]:
-        """Look for an approval of exactly this call. → (the decision with it, the approval, a request still open)."""
-        key = session.authority.key
-        # As in `judge`: a clock that moved back a little never brings an expired approval to life again.
-        now_us = max(now_us, session.last_us)
-        found: Sequence[Approval] = yield FindApprovals(key.tenant, key.env, judged.digest)
-        needed = frozenset(gate.id for gate in judged.decision.gates)
-        assert judged.flow is not None
-        asked: Approval | None = None
-        notes: list[Reason] = []
-        for approval in found:
-            unusable = usable(
-                approval,
-                digest=judged.digest,
-                policy_digest=self.planes.rules_digest,
-                gates=needed,
-                label=judged.flow.label,
-                now_ms=now_us // 1000,
-            ) or check_votes(self.planes.suspensions, approval)
-            if unusable is None:
-                again = rejudge(self.planes, judged, needed)
-                if again.decision.allowed:
-                    approved = dict.fromkeys(sorted(needed), approval.id)
-                    return replace(again, decision=replace(again.decision, approved=approved)), approval, None
-            elif approval.status is ApprovalStatus.REQUESTED and approval.open_for(
-                gates=needed, policy_digest=self.planes.rules_digest, label=judged.flow.label, now_ms=now_us // 1000
-            ):
-                asked = approval
-            elif approval.status is not ApprovalStatus.REQUESTED:
-                notes.append(unusable)
-        if not found:
-            notes.extend((yield from self._near_miss(session, judged)))
-        if notes:
-            judged = judged.noted(notes[-1])
-        return judged, None, asked
-
-    def _near_miss(self, session: SessionState, judged: Judged) -> Flow[list[Reason]]:
-        """Whether this session holds a granted approval of the same tool with other arguments: worth saying."""
-        assert judged.action is not None
-        others: Sequence[Approval] = yield SessionApprovals(session.authority.key.id)
-        for approval in reversed(others):
-            if approval.tool == judged.action.tool.name and approval.status is ApprovalStatus.GRANTED:
-                names = ", ".join(differing(approval, judged.action.args)) or "its circumstances"
-                return [
-                    Reason(
-                        plane=Plane.ACTION,
-                        code="approval-of-another-call",
-                        message=f"Approval {approval.id} is for another call: {names} changed since.",
-                        hint="Make the approved call unchanged, or ask for approval of this one.",
-                    )
-                ]
-        return []
+    def _issue(
+        self,
+        session: SessionState,
+        judged: Judged,
+        approval: Approval | StandingGrant | None,
+        ids: tuple[str, str],
+        now_us: int,
+    ) -> Flow[Permit | Reason]:
+        """The permit of an allowed call whose budgets are counted already, or why there can be none now."""
+        if early := unanswered(judged):
+            return early
+        if isinstance(approval, StandingGrant):
+            if not (yield from take_use(self.planes, approval)):
+                return used_up_meanwhile(approval)
+        elif approval is not None:
+            won: bool = yield CompareAndSet(approval, consume(approval))
+            if not won:
+                return used_meanwhile(approval)
+        permit = yield from self._permit(session, judged, ids, now_us)
+        return permit or _under_way(judged.decision.tool)
 
     def _without_doubt(self, judged: Judged) -> Flow[Judged]:
         """Refuse a call that must not run twice while an earlier one like it may have run (promise 5)."""
@@ -212,15 +209,16 @@ class Core:
         unknown = next((row for row in rows if row.unknown), None)
         return judged.refused(_under_way(tool.name) if unknown is None else _in_doubt(unknown))
 
-    def _permit(self, session: SessionState, judged: Judged, now_us: int) -> Flow[Permit | None]:
+    def _permit(self, session: SessionState, judged: Judged, ids: tuple[str, str], now_us: int) -> Flow[Permit | None]:
         """Record the decision and hand out the permit. → None if the same call was permitted at the same moment."""
         assert judged.action is not None
         action, settings = judged.action, self.planes.settings
         permit = Permit(
-            id=f"prm-{self.new_id()}",
+            id=ids[0],
             action=action,
             decision=judged.decision,
-            event_id=self.new_id(),
+            event_id=ids[1],
+            draws=judged.draws,
             effect_key=effect_key(action, settings.tenant, settings.env),
             expires_us=now_us + settings.permit_ttl_ms * 1000,
         )
@@ -240,6 +238,7 @@ class Core:
         # session's end withdraws, not one that hangs in the log for ever.
         with session.lock:
             session.permits[permit.id] = permit
+            session.holding.pop(permit.id, None)
             session.decisions += 1
         try:
             yield Append((draft,), judged.decision.durability)
@@ -253,19 +252,19 @@ class Core:
         return permit
 
     def _refuse(self, session: SessionState, judged: Judged, asked: Approval | None, now_us: int) -> Flow[Refusal]:
-        new = judged.decision.outcome is Outcome.NEEDS_APPROVAL and asked is None
-        if new:
-            try:
-                asked = self._ask(session, judged, now_us)
-            except CanonicalError as error:
-                judged, new = judged.refused(_too_large(error)), False
+        new: Approval | None = None
+        if judged.decision.outcome is Outcome.NEEDS_APPROVAL and asked is None:
+            made = yield from self._ask(session, judged, now_us)
+            if isinstance(made, Reason):
+                judged = judged.refused(made)
+            else:
+                asked = new = made
         event_id = self.new_id()
         drafts = [(yield from self._draft(session, judged, event_id=event_id, now_us=now_us, permit=None))]
-        if new and asked is not None:
-            yield SaveApproval(asked)
+        if new is not None:
             drafts.append(
                 approval_draft(
-                    self.planes, session, asked, event_id=self.new_id(), now_us=now_us, decision_event=event_id
+                    self.planes, session, new, event_id=self.new_id(), now_us=now_us, decision_event=event_id
                 )
             )
         durability = Durability.SYNC if len(drafts) > 1 else Durability.BUFFERED
@@ -274,22 +273,22 @@ class Core:
             session.decisions += 1
         return Refusal(decision=judged.decision, event_id=event_id, approval_id=asked.id if asked else "")
 
-    def _ask(self, session: SessionState, judged: Judged, now_us: int) -> Approval:
-        assert judged.action is not None
-        assert judged.flow is not None
-        settings = self.planes.settings
-        return request(
-            id=f"apr-{self.new_id()[-12:]}",
-            authority=session.authority,
-            action=judged.action,
-            digest=judged.digest,
-            policy_digest=self.planes.rules_digest,
-            gates=judged.decision.gates,
-            label=judged.flow.label,
-            card=draw_card(session.authority, judged.action, judged.decision, settings.levels),
-            now_ms=now_us // 1000,
-            expires_ms=now_us // 1000 + settings.approval_ttl_ms,
-        )
+    def _ask(self, session: SessionState, judged: Judged, now_us: int) -> Flow[Approval | Reason]:
+        """A request for approval, stored, or why nobody is asked."""
+        try:
+            asked = yield from make_request(
+                self.planes,
+                authority=session.authority,
+                around=session.around,
+                judged=judged,
+                now_ms=now_us // 1000,
+                id=f"apr-{self.new_id()[-12:]}",
+            )
+        except CanonicalError as error:
+            return too_large(error)
+        most = self.planes.settings.approval_open_limit
+        stored: bool = yield SaveApproval(asked, most)
+        return asked if stored else too_many(most)
 
     def _draft(
         self, session: SessionState, judged: Judged, *, event_id: str, now_us: int, permit: Permit | None
@@ -310,24 +309,6 @@ class Core:
 
 def _no_fact(error: FactUnavailable) -> Reason:
     return Reason(plane=Plane.POLICY, code="fact-unavailable", message=f"{error}.", hint=error.hint)
-
-
-def _too_large(error: CanonicalError) -> Reason:
-    return Reason(
-        plane=Plane.GUARD,
-        code="too-large-to-approve",
-        message=f"A person would have to approve this call, and cannot: {error}.",
-        hint=error.hint,
-    )
-
-
-def _used(approval: Approval) -> Reason:
-    return Reason(
-        plane=Plane.ACTION,
-        code="approval-used",
-        message=f"Approval {approval.id} was used by another call at the same moment.",
-        hint="An approval is for one run; ask for another.",
-    )
 
 
 def _under_way(tool: str) -> Reason:

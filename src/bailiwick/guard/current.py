@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bailiwick.errors import UsageError
 from bailiwick.guard.state import Permit
 
 if TYPE_CHECKING:
     from bailiwick.guard.session import Session
 
-__all__ = ["current_session", "entered", "left", "running", "running_permit"]
+__all__ = ["current_session", "effector", "entered", "left", "running", "running_permit"]
 
 _entered: contextvars.ContextVar[tuple[Session, ...]] = contextvars.ContextVar("bailiwick_sessions", default=())
 _running: contextvars.ContextVar[Permit | None] = contextvars.ContextVar("bailiwick_permit", default=None)
@@ -27,6 +28,18 @@ def current_session() -> Session | None:
 def running_permit() -> Permit | None:
     """The permit under which this thread or task runs a tool, None where no governed call is under way."""
     return _running.get()
+
+
+def effector(argument: str) -> Any:
+    """The handle of the effector that is bound to an argument of the governed call that is under way: it does what was
+    decided about that argument, and is of no use once the call is over. Raises UsageError where there is none."""
+    permit = running_permit()
+    if permit is None:
+        raise UsageError(
+            f"no governed call is under way here, so there is nothing that {argument!r} could stand for",
+            hint="use it inside of the function that Guard.tool wraps, or that session.call runs",
+        )
+    return permit.handles.take(argument)
 
 
 @contextmanager

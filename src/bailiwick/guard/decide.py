@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bailiwick.action.budgets import Draw
 from bailiwick.action.digest import action_digest
 from bailiwick.action.parse import parse_call
 from bailiwick.errors import CanonicalError
@@ -46,6 +47,8 @@ class Judged:
     """The snapshot of what it was taken on beyond the call and its labels; empty if there was nothing beyond."""
     request: PolicyRequest | None = None
     """What policy was asked; None where it was not."""
+    draws: tuple[Draw, ...] = ()
+    """What the call takes of which budgets, by counts as they were when it was decided."""
 
     def refused(self, reason: Reason) -> Judged:
         """The same, denied after all."""
@@ -74,10 +77,17 @@ _UNDECIDED = deny("")
 
 
 def judge(
-    planes: Planes, session: SessionState, call: Call, now_us: int, gathered: Gathered = NOTHING_GATHERED
+    planes: Planes,
+    session: SessionState,
+    call: Call,
+    now_us: int,
+    gathered: Gathered = NOTHING_GATHERED,
+    *,
+    found: Found = NOTHING_FOUND,
 ) -> Judged:
-    """The decision on `call` now, without any approval. `gathered` is what was asked outside for it."""
-    action = understand(planes, session, call, now_us)
+    """The decision on `call` now, without any approval. `gathered` is what was asked outside for it, `found` what was
+    looked up."""
+    action = understand(planes, session, call, now_us, found)
     return action if isinstance(action, Judged) else judge_action(planes, session, action, now_us, gathered)
 
 
@@ -148,7 +158,7 @@ def judge_action(
         flow=flow,
         digest=action_digest(action, session.authority),
         args=action.args,
-        taken_on=snapshot(request.around),
+        taken_on=snapshot(request.around, action.found),
         request=request,
     )
     return _ask(planes, judged)

@@ -21,7 +21,7 @@ from bailiwick.identity.scope import ScopeChange
 from bailiwick.model.circumstances import FactReading
 from bailiwick.model.event import Draft, Receipt
 from bailiwick.model.principal import Chain, SessionKey
-from bailiwick.model.standing import Suspension
+from bailiwick.model.suspensions import Suspension
 from bailiwick.model.tool import Durability, Idempotency
 from bailiwick.policy.information import FactQuestion
 
@@ -38,11 +38,13 @@ __all__ = [
     "Flow",
     "GetApproval",
     "GetSession",
+    "LastApproved",
     "LoadChanges",
     "LoadScope",
     "MarkUnknown",
     "Now",
     "OpenStored",
+    "PendingApprovals",
     "ReadFact",
     "Recorded",
     "Resolve",
@@ -213,13 +215,39 @@ class SessionApprovals:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingApprovals:
+    """→ requests for approval that wait for an answer, oldest first; some may have expired."""
+
+    tenant: str
+    env: str
+
+    def do(self, ports: Ports) -> Sequence[Approval]:
+        return ports.approvals.pending(self.tenant, self.env)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastApproved:
+    """→ the approval that a chain used last for a tool, or None."""
+
+    tenant: str
+    env: str
+    tool: str
+    chain: Chain
+
+    def do(self, ports: Ports) -> Approval | None:
+        return ports.approvals.last_used(self.tenant, self.env, tool=self.tool, chain=self.chain)
+
+
+@dataclass(frozen=True, slots=True)
 class SaveApproval:
-    """Store a new approval request."""
+    """Store a new approval request, unless `most_open` like it wait by then (`ApprovalStore.save`) → whether it is
+    stored."""
 
     approval: Approval
+    most_open: int | None = None
 
-    def do(self, ports: Ports) -> None:
-        ports.approvals.save(self.approval)
+    def do(self, ports: Ports) -> bool:
+        return ports.approvals.save(self.approval, most_open=self.most_open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +338,7 @@ class Suspend:
     suspension: Suspension
 
     def do(self, ports: Ports) -> bool:
-        return ports.standing.suspend(self.tenant, self.env, self.suspension)
+        return ports.suspensions.suspend(self.tenant, self.env, self.suspension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +350,7 @@ class Resume:
     suspension: Suspension
 
     def do(self, ports: Ports) -> bool:
-        return ports.standing.resume(self.tenant, self.env, self.suspension)
+        return ports.suspensions.resume(self.tenant, self.env, self.suspension)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,8 +95,12 @@ class Engine:
         processes as soon as the store, or the end of this process, tells them."""
         self.ports.lost.update(permit.id for permit in permits)
         for permit in permits:
+            permit.handles.close()
             with suppress(StoreError):
                 self.ports.in_flight.mark_unknown(permit.id)
+            if permit.counted:
+                with suppress(StoreError):
+                    self.ports.budgets.settle(permit.id, {}, now_ms=0)  # it may have run, so all of it stays counted
 
     def _refusal(self, error: Exception, what: str) -> Refusal:
         code = "log-unavailable" if isinstance(error, LogUnavailable) else "guard-failure"

@@ -6,15 +6,18 @@ than the model does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bailiwick.audit.events import label_body
 from bailiwick.errors import DidNotRun, UsageError
 from bailiwick.flow.ledger import ContentOrigin, LedgerRow, Seen
+from bailiwick.guard.circumstances import EffectorsOf
 from bailiwick.guard.core import Core
+from bailiwick.guard.effectors import Effector, handles_of
 from bailiwick.guard.effects import Append, Finish, Flow, MarkUnknown, Now, Recorded, StoreLedger
 from bailiwick.guard.record import content_draft, draft, outcome_draft, render
+from bailiwick.guard.spending import left_over, over, settled
 from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.decision import Plane, Reason
@@ -38,6 +41,7 @@ def start(core: Core, session: SessionState, permit: Permit) -> Flow[Reason | No
     """Claim the permit for its one run. → why it may not be used, if it may not."""
     now_us: int = yield Now()
     planes, tool = core.planes, permit.action.tool.name
+    bound: Mapping[str, Effector] = yield EffectorsOf(tool)
     stopped = check_suspended(planes.suspensions, session.authority, tool, directory=planes.directory)
     with session.lock:
         # A copy of a permit, or one of another session, is none.
@@ -45,6 +49,8 @@ def start(core: Core, session: SessionState, permit: Permit) -> Flow[Reason | No
         fresh = now_us < permit.expires_us
         if free:
             permit.state = PermitState.STARTED if fresh and stopped is None else PermitState.CLOSED
+        if permit.state is PermitState.STARTED and free:
+            permit.handles = handles_of(permit.action, bound)
     if not free:
         return _spent(permit)
     if fresh and stopped is None:
@@ -101,6 +107,8 @@ def completed(core: Core, session: SessionState, permit: Permit, value: object) 
             extra={"result_content": content_id, "label": label_body(record.label)},
         ),
     )
+    # Before the record: a crash in between leaves too much counted, or what was really used, never less.
+    yield from settled(permit, value, text, now_us // 1000)
     yield from _finish(session, permit, drafts)
     return Left(text=text, content_id=content_id, event_id=event_id)
 
@@ -133,6 +141,7 @@ def failed(core: Core, session: SessionState, permit: Permit, error: BaseExcepti
         extra={"error": "reported" if isinstance(error, str) else type(error).__name__},
     )
     yield from _finish(session, permit, (ended,))
+    yield from over(permit, ran=not isinstance(error, DidNotRun))
     return left
 
 
@@ -163,6 +172,7 @@ def _give_up(core: Core, session: SessionState, permit: Permit, now_us: int, err
     session.drop(permit)
     if permit.tracked:
         yield MarkUnknown(permit.id)
+    yield from over(permit, ran=True)
     ended = outcome_draft(
         core.planes, session, EventKind.ACTION_CANCELLED, permit, event_id=core.new_id(), now_us=now_us, extra=extra
     )
@@ -211,6 +221,7 @@ def close(core: Core, session: SessionState) -> Flow[None]:
             yield from _withdraw(core, session, permit)
         elif state is PermitState.STARTED:
             yield from cancelled(core, session, permit)
+    yield from left_over(session)
     ended_us: int = yield Now()
     body = {"decisions": session.decisions}
     closed = draft(core.planes, session, EventKind.SESSION_CLOSED, body, event_id=core.new_id(), now_us=ended_us)
@@ -228,6 +239,7 @@ def _withdraw(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
     session.drop(permit)
     if permit.tracked:
         yield Finish(permit.id)
+    yield from over(permit, ran=False)
 
 
 def _expire(core: Core, session: SessionState, permit: Permit, now_us: int) -> Flow[None]:
@@ -235,6 +247,7 @@ def _expire(core: Core, session: SessionState, permit: Permit, now_us: int) -> F
         core.planes, session, EventKind.ACTION_EXPIRED, permit, event_id=core.new_id(), now_us=now_us, extra={}
     )
     yield from _finish(session, permit, (ended,))
+    yield from over(permit, ran=False)
 
 
 def _finish(session: SessionState, permit: Permit, drafts: Sequence[Draft]) -> Flow[None]:
@@ -277,6 +290,7 @@ def _must_be_running(session: SessionState, permit: Permit) -> None:
             f"no {permit.action.tool.name} call runs under permit {permit.id}: it was not started, or is over already",
             hint="start the permit, run the tool, report once; a session's end reports what still runs",
         )
+    permit.handles.close()
 
 
 def _spent(permit: Permit) -> Reason:

@@ -1,17 +1,19 @@
-"""Names of tools and zones, as a program writes them: aliases become the catalog's names, unknown ones are refused.
+"""Names of tools, zones and budgets, as a program writes them: aliases become the catalog's names, unknown ones are
+refused.
 
 A scope that names a tool which does not exist would lock its session out, or ask a person for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from bailiwick.model.budget import Budget, BudgetShares
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL, Catalog
 
-__all__ = ["known_names"]
+__all__ = ["known_names", "unknown_budget"]
 
 _BUILT_IN = (DELEGATE_TOOL, WIDEN_TOOL)
 
@@ -54,6 +56,16 @@ def _known_zones(catalog: Catalog, names: Collection[str] | None) -> Names | Rea
             hint = did_you_mean(str(name), catalog.zones)
             return _reason("unknown-zone", f"There is no zone '{name}'.", f"{hint[:1].upper()}{hint[1:]}")
     return frozenset(names)
+
+
+def unknown_budget(budgets: Iterable[Budget], named: BudgetShares) -> Reason | None:
+    """Which of the named budgets does not exist: a share of it would bound nothing."""
+    known = [budget.name for budget in budgets]
+    for name, _ in named:
+        if name not in known:
+            hint = did_you_mean(name, known, "bailiwick.toml declares no budget")
+            return _reason("unknown-budget", f"There is no budget '{name}'.", f"{hint[:1].upper()}{hint[1:]}.")
+    return None
 
 
 def _no_list(what: str) -> Reason:

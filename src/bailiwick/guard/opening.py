@@ -11,7 +11,9 @@ from bailiwick.audit.events import evidence_body
 from bailiwick.flow.ledger import Ledger, LedgerRow
 from bailiwick.guard.circumstances import check_environment
 from bailiwick.guard.core import Core, Refusal
-from bailiwick.guard.credentials import (
+from bailiwick.guard.decide import deny
+from bailiwick.guard.effects import Append, Flow, GetSession, Now, OpenStored, StoreLedger
+from bailiwick.guard.handing.credentials import (
     Credential,
     DelegationToken,
     PlanToken,
@@ -21,11 +23,10 @@ from bailiwick.guard.credentials import (
     prove_call,
     signed_in,
 )
-from bailiwick.guard.decide import deny
-from bailiwick.guard.effects import Append, Flow, GetSession, Now, OpenStored, StoreLedger
+from bailiwick.guard.handing.scoping import keep_less
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import draft, refusal_draft
-from bailiwick.guard.scoping import keep_less
+from bailiwick.guard.spending import carried_over
 from bailiwick.guard.state import Opened, SessionState
 from bailiwick.identity.authority import open_authority
 from bailiwick.identity.ports import StoredSession
@@ -191,6 +192,7 @@ def rebind(core: Core, session: SessionState, request: OpenRequest) -> Flow[Sess
         return (yield from _refuse(core, stopped, now_us))
     moved = yield from open_session(core, request)
     if isinstance(moved, SessionState):
+        yield from carried_over(core.planes, session.authority, moved.authority)
         with session.lock:
             seen = session.ledger.rows
         yield from _take_over(moved, seen)

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bailiwick.action.types import STANDARD_TYPES, Organisation, Surroundings, TypeRegistry
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.identity.oidc_settings import OidcIssuer
+from bailiwick.model.approver import ProofMethod
+from bailiwick.model.budget import Budget
 from bailiwick.model.canonical import digest
 from bailiwick.model.circumstances import FactDecl
 from bailiwick.model.directory import Attribute, Directory
 from bailiwick.model.lookup import NOTHING_FOUND, Found
 from bailiwick.model.principal import EntityKind, EntityRef
-from bailiwick.model.standing import NOBODY, Suspensions
+from bailiwick.model.suspensions import NOBODY, Suspensions
 from bailiwick.model.tool import Catalog
 from bailiwick.policy import PolicyEngine
 
@@ -50,9 +52,17 @@ class Settings:
     mode: PolicyMode = PolicyMode.ENFORCE
     environment: tuple[Attribute, ...] = ()
     facts: tuple[FactDecl, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     oidc: tuple[OidcIssuer, ...] = ()
     plan_approvers: frozenset[str] = frozenset()
     bundles: BundleRules = BundleRules()
+    approval_proof: ProofMethod = ProofMethod.CLAIMED
+    approval_readers: frozenset[str] = frozenset()
+    approval_longest_ms: int = 86_400_000
+    approval_open_limit: int = 20
+    standing_ttl_ms: int = 28_800_000
+    standing_count: int = 20
+    check_rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +83,16 @@ class Planes:
 
     @property
     def rules_digest(self) -> str:
-        """What an approval is bound to: policies, catalog and directory together, and the settings that say what rules
-        mean (who is outside, when it is working time). Any change asks the person again."""
+        """Everything that decisions are taken with: policies, catalog and directory together, and the settings that say
+        what rules mean (who is outside, what is counted, when it is working time)."""
         hours = self.policy.world.hours
         return digest(
             "bailiwick.rules.v2",
             [
                 *(self.policy.digest, self.administration.digest, self.catalog.digest, self.directory.digest),
                 sorted(self.organisation.domains),
+                sorted(self.organisation.mailboxes),
+                [budget.written for budget in self.settings.budgets],
                 hours and [str(hours.zone), sorted(hours.days), hours.begin.isoformat(), hours.end.isoformat()],
             ],
         )

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bailiwick.action.approvals import ApprovalStore
+from bailiwick.action.approval_store import ApprovalStore
+from bailiwick.action.budgets import BudgetStore
 from bailiwick.action.ports import InDoubt, InFlightStore, LookupSource
+from bailiwick.action.standing import StandingGrantStore
 from bailiwick.audit.log import Clock, EventLog
 from bailiwick.flow.ledger import LedgerStore
-from bailiwick.guard.bundles import BundleStore
+from bailiwick.guard.administration.bundles import BundleStore
 from bailiwick.guard.effectors import Effectors
 from bailiwick.guard.planes import Planes
+from bailiwick.identity.accounts import AccountStore
 from bailiwick.identity.jwks import Jwks
 from bailiwick.identity.keys import PrivateKey, PublicKey
 from bailiwick.identity.oidc_settings import OidcIssuer
-from bailiwick.identity.ports import ReplayStore, RevocationStore, SessionStore, StandingStore
+from bailiwick.identity.ports import ReplayStore, RevocationStore, SessionStore, SuspensionStore
 from bailiwick.policy.information import FactSource
 
 __all__ = ["Holding", "Issuer", "Keys", "Ports"]
@@ -58,10 +61,12 @@ class Keys(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything outside. `new_id` gives time-ordered unique ids; `log_alive` says whether a process still holds a
-    log; `lost` are permits of this process whose outcome could not be recorded."""
+    log; `entropy` gives so many random bytes; `lost` are permits of this process whose outcome could not be
+    recorded."""
 
     clock: Clock
     new_id: Callable[[], str]
+    entropy: Callable[[int], bytes]
     log: EventLog
     log_id: str
     log_alive: Callable[[str], bool]
@@ -73,11 +78,14 @@ class Ports:
     replay: ReplayStore
     revocations: RevocationStore
     approvals: ApprovalStore
+    remembered: StandingGrantStore
     sessions: SessionStore
     in_flight: InFlightStore
-    standing: StandingStore
+    suspensions: SuspensionStore
+    accounts: AccountStore
     bundles: BundleStore
     ledger: LedgerStore
+    budgets: BudgetStore
     lost: set[str] = field(default_factory=set)
 
     def abandoned(self, row: InDoubt) -> bool:

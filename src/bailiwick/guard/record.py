@@ -125,12 +125,14 @@ def outcome_draft(
     now_us: int,
     extra: Mapping[str, object],
 ) -> Draft:
-    """What became of a permitted call."""
+    """What became of a permitted call, and of the handles that its tool was given."""
+    used, unused = permit.handles.used, permit.handles.unused
+    enforced = {"enforced_used": list(used), "enforced_unused": list(unused)} if used or unused else {}
     return draft(
         planes,
         session,
         kind,
-        {"decision": permit.event_id, "permit": permit.id, **extra},
+        {"decision": permit.event_id, "permit": permit.id, **enforced, **extra},
         event_id=event_id,
         now_us=now_us,
         parents=(permit.event_id,),

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from bailiwick.flow.ledger import ContentOrigin, Seen
 from bailiwick.guard import leave
+from bailiwick.guard.current import running_permit
 from bailiwick.guard.engine import Engine
+from bailiwick.guard.spending import report
 from bailiwick.guard.state import SessionState
 from bailiwick.model.label import Label
 
@@ -64,6 +66,12 @@ class Seeing(ABC):
         self._ingest(
             Seen(origin=ContentOrigin.MODEL, source=f"agent:{self._open.authority.chain.actor.id}", value=text)
         )
+
+    def report_usage(self, *, tokens: int) -> None:
+        """So many tokens were used. Budgets that count the governed call of this session that runs just now are settled
+        for them with its outcome; on every other budget of tokens they count at once. Raises UsageError for what is no
+        number of tokens, StoreError."""
+        self._engine.run(report(self._engine.core.planes, self._open, running_permit(), tokens))
 
     def vouch(self, text: str) -> None:
         """A text made by bailiwick itself (a denial), or another rendering of a labelled result: known, adds no

@@ -7,37 +7,36 @@ decide it denies: `bailiwick.guard.engine` is the one place that catches everyth
 from __future__ import annotations
 
 import inspect
-import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from bailiwick.errors import ApprovalPending, BailiwickError, Denied, StoreError, UsageError
+from bailiwick.errors import StoreError, UsageError
 from bailiwick.guard import leave
+from bailiwick.guard.answering import arguments, claimed, opened, permitted, refusal_error, warn_of_unused
+from bailiwick.guard.approvals.approving import withdrawn
 from bailiwick.guard.core import Refusal
 from bailiwick.guard.current import entered, left, running, running_permit
 from bailiwick.guard.decide import deny
-from bailiwick.guard.delegation import DelegationRequest, delegate_flow
 from bailiwick.guard.engine import Engine
-from bailiwick.guard.handing_over import Handed, hand_over, prove_anew
+from bailiwick.guard.handing.delegation import DelegationRequest, delegate_flow
+from bailiwick.guard.handing.handing_over import Handed, hand_over, prove_anew
+from bailiwick.guard.handing.scoping import ScopeRequest, narrow_flow, widen_flow
 from bailiwick.guard.leave import Left
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, open_session, rebind
-from bailiwick.guard.scoping import ScopeRequest, narrow_flow, widen_flow
 from bailiwick.guard.seeing import Seeing
-from bailiwick.guard.state import Permit, PermitState, SessionState
+from bailiwick.guard.state import Permit, SessionState
+from bailiwick.model.budget import NO_SHARES, share_of
 from bailiwick.model.call import Call
-from bailiwick.model.canonical import parse, thaw
 from bailiwick.model.decision import Decision, Reason
 from bailiwick.model.label import Label
 from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL
 
-__all__ = ["Session", "arguments", "refusal_error"]
+__all__ = ["Session"]
 
 T = TypeVar("T")
-
-_LOG = logging.getLogger("bailiwick")
 
 
 class Session(Seeing):
@@ -61,8 +60,8 @@ class Session(Seeing):
     def __enter__(self) -> Self:
         with self._door:
             if self._state is None:
-                opened = self._engine.decide(lambda core: open_session(core, self._request), OPEN_TOOL)
-                self._state = self._opened(opened)
+                answer = self._engine.decide(lambda core: open_session(core, self._request), OPEN_TOOL)
+                self._state = opened(answer)
             self._inside += 1
         self._seen_by_running_tool()
         entered(self)
@@ -110,7 +109,7 @@ class Session(Seeing):
         request = replace(self._request, conversation=conversation)
         state = self._open
         moved = self._engine.decide(lambda core: rebind(core, state, request), OPEN_TOOL)
-        self._request, self._state, self._settled = request, self._opened(moved), True
+        self._request, self._state, self._settled = request, opened(moved), True
 
     # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -124,24 +123,26 @@ class Session(Seeing):
         """Decide a call and record the decision. Raises Denied or ApprovalPending. Start the permit before the tool
         runs."""
         state, call = self._open, Call(tool=tool, args=args)
-        return self._permitted(self._engine.decide(lambda core: core.enter(state, call), tool))
+        return permitted(self._engine.decide(lambda core: core.enter(state, call), tool))
 
     async def aenter(self, tool: str, args: Mapping[str, object]) -> Permit:
         """`enter` without blocking the event loop."""
         state, call = self._open, Call(tool=tool, args=args)
-        return self._permitted(await self._engine.adecide(lambda core: core.enter(state, call), tool))
+        return permitted(await self._engine.adecide(lambda core: core.enter(state, call), tool))
 
     def start(self, permit: Permit) -> dict[str, Any]:
         """Claim a permit for its one run. → the arguments to run with, rebuilt from the bytes that were digested.
         Raises Denied if it expired, was used, or was withdrawn."""
         state = self._open
         told = self._engine.decide(lambda core: leave.start(core, state, permit), permit.action.tool.name)
-        self._claimed(permit, told)
+        claimed(permit, told)
         return arguments(permit)
 
     def leave(self, permit: Permit, value: object) -> Left:
         """The tool returned `value`: label and record it. Raises OutcomeUnrecorded if that cannot be stored."""
-        return self._engine.recorded(leave.completed(self._engine.core, self._open, permit, value), permit)
+        left = self._engine.recorded(leave.completed(self._engine.core, self._open, permit, value), permit)
+        warn_of_unused(permit)
+        return left
 
     def failed(self, permit: Permit, error: BaseException | str) -> Left:
         """The tool raised, or answered with an error text; what the error says is untrusted content."""
@@ -155,12 +156,14 @@ class Session(Seeing):
         """`start` without blocking the event loop."""
         state = self._open
         told = await self._engine.adecide(lambda core: leave.start(core, state, permit), permit.action.tool.name)
-        self._claimed(permit, told)
+        claimed(permit, told)
         return arguments(permit)
 
     async def aleave(self, permit: Permit, value: object) -> Left:
         """`leave` without blocking the event loop."""
-        return await self._engine.arecorded(leave.completed(self._engine.core, self._open, permit, value), permit)
+        left = await self._engine.arecorded(leave.completed(self._engine.core, self._open, permit, value), permit)
+        warn_of_unused(permit)
+        return left
 
     async def afailed(self, permit: Permit, error: BaseException | str) -> Left:
         """`failed` without blocking the event loop."""
@@ -213,10 +216,14 @@ class Session(Seeing):
         zones: Collection[str] | None = None,
         ttl_ms: int | None = None,
         message: str = "",
+        budgets: Mapping[str, int] = NO_SHARES,
     ) -> Session:
         """A narrower session for another agent, itself a decision (`agent.delegate`). `message` is what it is told:
-        values in it that are endorsed here stay endorsed there, nothing else does. Raises Denied or ApprovalPending."""
-        request = DelegationRequest(to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message)
+        values in it that are endorsed here stay endorsed there, nothing else does. `budgets` are shares: at most so
+        much of each. Raises Denied or ApprovalPending."""
+        request = DelegationRequest(
+            to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message, budgets=share_of(budgets)
+        )
         state = self._open
         answer = self._engine.decide(lambda core: delegate_flow(core, state, request), DELEGATE_TOOL)
         if isinstance(answer, Refusal):
@@ -235,11 +242,14 @@ class Session(Seeing):
         zones: Collection[str] | None = None,
         ttl_ms: int = 3_600_000,
         message: str = "",
+        budgets: Mapping[str, int] = NO_SHARES,
     ) -> Handed:
         """`delegate` for an agent that runs in another process with a key of its own, which directory.toml names. It
         opens its session with `Guard.session(delegation=handed.token, key=...)`, on the same state. The token is good
         for `ttl_ms`, and `handed.id` revokes it. Raises Denied or ApprovalPending."""
-        request = DelegationRequest(to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message)
+        request = DelegationRequest(
+            to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message, budgets=share_of(budgets)
+        )
         state = self._open
         answer = self._engine.decide(lambda core: hand_over(core, state, request, ttl_ms), DELEGATE_TOOL)
         if isinstance(answer, Refusal):
@@ -286,6 +296,14 @@ class Session(Seeing):
         if isinstance(answer, Refusal):
             raise refusal_error(answer)
 
+    def withdraw(self, approval_id: str) -> None:
+        """Take back a request for approval that this session made, also one that was granted. Closing a session
+        withdraws nothing: its user may come back. Raises UsageError, StoreError."""
+        state = self._open
+        told = self._engine.administer(lambda core: withdrawn(core, approval_id, state))
+        if isinstance(told, Reason):
+            raise UsageError(told.message, hint=told.hint)
+
     def belongs_to(self, engine: Engine) -> bool:
         """True iff the session was made by the Guard with this engine."""
         return engine is self._engine
@@ -327,52 +345,3 @@ class Session(Seeing):
         permit = running_permit()
         if permit is not None:
             permit.within.append(lambda: self.label)
-
-    def _permitted(self, answer: Permit | Refusal) -> Permit:
-        if isinstance(answer, Refusal):
-            raise refusal_error(answer)
-        if answer.decision.observed is not None:
-            # Not what would have been said to the model: rules may quote what nobody should read in a log.
-            what, rules = answer.decision.observed.word, ", ".join(answer.decision.observed.rules) or "no permit"
-            _LOG.warning("%s %s (%s), see event %s", what, answer.action.tool.name, rules, answer.event_id)
-        return answer
-
-    def _claimed(self, permit: Permit, reason: Reason | Refusal | None) -> None:
-        if isinstance(reason, Refusal):
-            raise refusal_error(reason)
-        if reason is not None:
-            raise Denied(reason.message, decision=permit.decision, event_id=permit.event_id, hint=reason.hint)
-
-    def _opened(self, answer: SessionState | Refusal) -> SessionState:
-        if isinstance(answer, SessionState):
-            return answer
-        reason = answer.decision.reasons[0]
-        raise Denied(reason.message, decision=answer.decision, event_id=answer.event_id, hint=reason.hint)
-
-
-def arguments(permit: Permit) -> dict[str, Any]:
-    """What the tool receives: rebuilt from the canonical bytes that were digested, not from what the framework
-    holds."""
-    rebuilt = thaw(parse(permit.action.args))
-    assert isinstance(rebuilt, dict)
-    assert permit.state is PermitState.STARTED
-    return rebuilt
-
-
-def refusal_error(refusal: Refusal) -> BailiwickError:
-    """The exception of the public edge for a refusal."""
-    decision = refusal.decision
-    if refusal.approval_id:
-        return ApprovalPending(
-            f"{decision.sentence()} (approval {refusal.approval_id})",
-            decision=decision,
-            event_id=refusal.event_id,
-            approval_id=refusal.approval_id,
-            hint=f"bailiwick approvals show {refusal.approval_id}; make the same call again once it is granted",
-        )
-    return Denied(
-        decision.sentence(),
-        decision=decision,
-        event_id=refusal.event_id,
-        hint=f"bailiwick audit why {refusal.event_id}" if refusal.event_id else "It could not be recorded either.",
-    )

@@ -1,9 +1,9 @@
 """Budgets on the way of one call: looked up before the decision, counted with the permit, settled on the outcome.
 
-Order at a permit: count the budgets, consume the approval, write the decision, hand out the permit. Counting is a
-compare-and-set on the counts that the decision read, all of them or none; where one has changed, the call is decided
-again. INVARIANT: what a permit takes is counted before the permit exists, and given back only where it is certain that
-the call did not run: a crash in between leaves too much counted until recovery, never too little.
+Counted first of all that a permit takes (`bailiwick.guard.core` has the order): by compare-and-set on the counts that
+the decision read, all of them or none; where one has changed, the call is decided again. INVARIANT: what a permit takes
+is counted before the permit exists, and given back only where it is certain that the call did not run: a crash in
+between leaves too much counted until recovery, never too little.
 DESIGN §5 *Action*, *Audit*; docs/adr/0016-budgets.md.
 """
 
@@ -41,13 +41,11 @@ __all__ = [
     "given_back",
     "left_over",
     "over",
-    "really_used",
     "report",
     "reserved",
     "settled",
     "spending_of",
     "supposed_spending",
-    "used_up",
     "within_budget",
 ]
 

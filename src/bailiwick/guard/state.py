@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
+from bailiwick.action.budgets import Draw
 from bailiwick.errors import CanonicalError
 from bailiwick.flow.ledger import Ledger
-from bailiwick.guard.credentials import Credential
+from bailiwick.guard.effectors import NO_HANDLES, Handles
+from bailiwick.guard.handing.credentials import Credential
 from bailiwick.model.call import Action, Authority
 from bailiwick.model.canonical import canonical, parse, thaw
 from bailiwick.model.circumstances import Circumstances, Evidence
@@ -49,6 +51,12 @@ class Permit:
     taken: bool = False
     within: list[Callable[[], Label]] = field(default_factory=list)
     """The labels of sessions that the tool opened while it ran (an agent that works as a tool)."""
+    draws: tuple[Draw, ...] = ()
+    """What it takes of which budgets, counted already."""
+    tokens: int | None = None
+    """How many were reported while it ran; None: nobody said."""
+    handles: Handles = NO_HANDLES
+    """What the tool is handed while it runs. They do nothing before it was started, nor after it ended."""
 
     def covers(self, tool: str, args: Mapping[str, object]) -> bool:
         """True once, for the call that this permit is for: a decorated tool asks when it runs inside a governed call.
@@ -68,6 +76,11 @@ class Permit:
     def label_within(self) -> Label:
         """The join of what those sessions have seen: the result may hold any of it."""
         return functools.reduce(Label.join, (label() for label in self.within), PUBLIC_TRUSTED)
+
+    @property
+    def counted(self) -> bool:
+        """True iff a budget counts the call, so that its outcome has to be settled."""
+        return any(draw.counted for draw in self.draws)
 
     @property
     def idempotency_key(self) -> str:
@@ -128,6 +141,8 @@ class SessionState:
     last_us: int = 0
     decisions: int = 0
     permits: dict[str, Permit] = field(default_factory=dict)
+    holding: dict[str, str] = field(default_factory=dict)
+    """Permit id → event id of its decision, where budgets may be counted for a permit that does not exist yet."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
     standpoint: Standpoint | None = None

@@ -31,10 +31,18 @@ class AdminAction(StrEnum):
     """as for suspend"""
     REVOKE = "admin.revoke"
     """`delegations/<id>`"""
+    READ_APPROVERS = "admin.read_approvers"
+    """`approvers`: how many requests each of them answered, how fast, how often with yes"""
+    READ_USAGE = "admin.read_usage"
+    """`budgets/<name>`"""
+    SET_USAGE = "admin.set_usage"
+    """`budgets/<name>`"""
     ACTIVATE = "admin.activate"
     """`bundle`"""
     ERASE = "admin.erase"
     """`subjects/<id>`"""
+    ACCOUNTS = "admin.accounts"
+    """`users/<id>`: inviting them to enrol a passkey, revoking what they have; `accounts`: seeing who has which"""
 
     @property
     def templates(self) -> tuple[str, ...]:
@@ -49,10 +57,16 @@ class AdminAction(StrEnum):
                 return (*(f"{kind}/{{id}}" for kind in kinds), "everything")
             case AdminAction.REVOKE:
                 return ("delegations/{id}",)
+            case AdminAction.READ_APPROVERS:
+                return ("approvers",)
+            case AdminAction.READ_USAGE | AdminAction.SET_USAGE:
+                return ("budgets/{id}",)
             case AdminAction.ACTIVATE:
                 return ("bundle",)
             case AdminAction.ERASE:
                 return ("subjects/{id}",)
+            case AdminAction.ACCOUNTS:
+                return ("accounts", "users/{id}")
 
 
 def admin_resource(kind: str, name: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -36,3 +37,8 @@ class Proven:
     at_ms: int
     os_user: str = ""
     evidence: bytes = b""
+
+    @property
+    def evidence_digest(self) -> str:
+        """What a vote and its event keep of the evidence; empty where there is none."""
+        return "sha256:" + hashlib.sha256(b"bailiwick.proof\x00" + self.evidence).hexdigest() if self.evidence else ""

@@ -30,6 +30,7 @@ _SINGLE = ("bailiwick.toml", "directory.toml")
 _FOLDERS: Mapping[str, tuple[str, bool]] = {
     "tools": ("*.toml", False),
     "tests": ("*.toml", False),
+    "schemas": ("*.json", False),
     "policies": ("*.cedar", True),
     "administration": ("*.cedar", True),
 }

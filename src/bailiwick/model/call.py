@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bailiwick.model.budget import BudgetShares, least
 from bailiwick.model.lookup import NOTHING_FOUND, Found
 from bailiwick.model.principal import Chain, EntityRef, SessionKey
 from bailiwick.model.tool import Role, ToolSpec
@@ -36,13 +37,16 @@ class ArgFacts:
     """What the parser found in one argument.
 
     `facts` is the value under `context.args.<name>`; `values` are the whole values that endorsement is asked for
-    (each recipient of a list, the text of a command ...); `text` is the content to search for origins."""
+    (each recipient of a list, the text of a command ...); `text` is the content to search for origins. `parts` are the
+    fields of an object, each named `argument.field` and with a role of its own: where they are given, they are judged
+    instead of the whole."""
 
     name: str
     role: Role
     facts: Fact
     values: tuple[str, ...] = ()
     text: str = ""
+    parts: tuple[ArgFacts, ...] | None = None
 
 
 Facts = Mapping[str, Fact]
@@ -64,6 +68,13 @@ class Action:
     recipients: tuple[str, ...] = ()
     recipients_external: bool = False
     found: Found = field(default_factory=lambda: NOTHING_FOUND)
+
+    @property
+    def judged(self) -> tuple[ArgFacts, ...]:
+        """What has a role: every argument, an object by its fields."""
+        if all(argument.parts is None for argument in self.arguments):
+            return self.arguments
+        return tuple(part for each in self.arguments for part in ((each,) if each.parts is None else each.parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +117,13 @@ class PlannedCall:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """An area in which a link may act: tools (None: all), zones (empty: all), until `expires_ms` (None: no end), and of
-    these only `calls` (None: all)."""
+    these only `calls` (None: all), and at most `budgets` of what they use (a budget that is not named: all of it)."""
 
     tools: frozenset[str] | None = None
     zones: frozenset[str] = frozenset()
     expires_ms: int | None = None
     calls: tuple[PlannedCall, ...] | None = None
+    budgets: BudgetShares = ()
 
     @property
     def reachable(self) -> frozenset[str] | None:
@@ -129,11 +141,18 @@ class Grant:
             tools = frozenset()
         ends = [end for end in (self.expires_ms, other.expires_ms) if end is not None]
         calls = other.calls if self.calls is None else self.calls if other.calls is None else _meet(self, other)
-        return Grant(tools=tools, zones=zones, expires_ms=min(ends) if ends else None, calls=calls)
+        return Grant(
+            tools=tools,
+            zones=zones,
+            expires_ms=min(ends) if ends else None,
+            calls=calls,
+            budgets=least(self.budgets, other.budgets),
+        )
 
     def widened(self, other: Grant) -> Grant:
         """All that either of them permits, and what both bounds together let through besides: a tool of the one in a
-        zone of the other. A field that `other` does not name (no tools, no zones, no end) stays as it is.
+        zone of the other. A field that `other` does not name (no tools, no zones, no end) stays as it is, and so do
+        budgets.
 
         Made for scopes without planned calls."""
         ends = (self.expires_ms, other.expires_ms)
@@ -142,6 +161,7 @@ class Grant:
             zones=self.zones | other.zones if self.zones and other.zones else self.zones,
             expires_ms=self.expires_ms if None in ends else max(end for end in ends if end is not None),
             calls=self.calls,
+            budgets=self.budgets,
         )
 
     def within(self, other: Grant) -> bool:
@@ -151,6 +171,7 @@ class Grant:
             and (not other.zones or (bool(self.zones) and self.zones <= other.zones))
             and (other.expires_ms is None or (self.expires_ms is not None and self.expires_ms <= other.expires_ms))
             and (other.calls is None or (self.calls is not None and _covered(self.calls, other.calls)))
+            and least(self.budgets, other.budgets) == self.budgets
         )
 
 
@@ -174,7 +195,8 @@ class Authority:
     """On whose authority a call is made: the verified chain, its task and the intersection of all grants.
 
     `steps` says who gave what: `steps[0]` is what the task left to the first agent, `steps[n]` what agent n was given
-    by agent n-1, each already narrowed by those before it. INVARIANT: no step permits more than the one before; where
+    by agent n-1, each already narrowed by those before it. `began_in` is the conversation that the work began in, where
+    it is not this session's own (empty: it is). INVARIANT: no step permits more than the one before; where
     there are steps, `grant` is the last of them."""
 
     key: SessionKey
@@ -183,3 +205,4 @@ class Authority:
     purpose: str
     grant: Grant
     steps: tuple[Grant, ...] = ()
+    began_in: str = ""

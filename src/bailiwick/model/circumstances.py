@@ -17,6 +17,7 @@ __all__ = [
     "CLAIMED",
     "NOTHING_GATHERED",
     "NO_FACTS",
+    "NO_USE",
     "Circumstances",
     "Evidence",
     "FactDecl",
@@ -36,6 +37,8 @@ class Method(StrEnum):
     """The program that opened the session said so."""
     OIDC = "oidc"
     """A token of an identity provider said so, and was verified."""
+    PASSKEY = "passkey"
+    """A passkey of theirs answered. People who answer in the console are known so; the root of a session never is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What was asked outside for one call: `facts` that its rules read, `usage` of each budget that counts it, and
+    """What was asked outside for one call: `facts` that its rules read, `usage` of each budget that they read, and
     which arguments an effector keeps to (`enforced`)."""
 
     facts: Mapping[str, FactReading] = field(default_factory=lambda: MappingProxyType({}))
@@ -127,6 +130,7 @@ class Gathered:
 
 
 NO_FACTS: Mapping[str, FactReading] = MappingProxyType({})
+NO_USE: Mapping[str, Usage] = MappingProxyType({})
 NOTHING_GATHERED = Gathered()
 
 

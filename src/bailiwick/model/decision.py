@@ -65,13 +65,24 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A policy that a person can lift. `approvers` are groups, roles or users; `quorum` how many of them it takes."""
+    """A policy that a person can lift. `approvers` are groups, roles or users; `quorum` how many of them it takes.
+
+    `text` is a digest of the rule as its author wrote it, annotations and all: while it is the same, the same thing is
+    asked. A `phishing_resistant` gate counts only answers that a passkey signed. From `escalate_after_ms` after the
+    request on, `escalate_to` may answer too. `ttl_ms` None: requests are good for as long as the project says.
+    `no_standing`: people are asked each time."""
 
     id: str
     kind: GateKind
     approvers: tuple[EntityRef, ...]
     quorum: int
     reason: str = ""
+    text: str = ""
+    phishing_resistant: bool = False
+    escalate_to: tuple[EntityRef, ...] = ()
+    escalate_after_ms: int = 0
+    ttl_ms: int | None = None
+    no_standing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

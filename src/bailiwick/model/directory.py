@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bailiwick.errors import Where
+from bailiwick.model.budget import BudgetShares
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.shape import Shape
 from bailiwick.model.tool import Effect
@@ -84,13 +85,14 @@ class AgentEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEntry:
-    """A named task: it narrows tools (None: all), zones (empty: all) and time (`ttl_ms`)."""
+    """A named task: it narrows tools (None: all), zones (empty: all), time (`ttl_ms`), `budgets` (not named: all)."""
 
     id: str
     purpose: str
     tools: frozenset[str] | None = None
     zones: frozenset[str] = frozenset()
     ttl_ms: int = 3_600_000
+    budgets: BudgetShares = ()
     where: Where
 
 

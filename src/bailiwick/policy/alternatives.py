@@ -64,6 +64,7 @@ class ChangeKind(StrEnum):
     ATTRIBUTE = "attribute"
     GRANT = "grant"
     FACT = "fact"
+    EFFECTOR = "effector"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

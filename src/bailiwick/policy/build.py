@@ -151,7 +151,12 @@ def _of_shape(given: shape.Shape) -> Type:
 
 
 def _context(
-    args: Struct, roles: Mapping[str, Role], effects: frozenset[Effect], *, services: bool, vocabulary: Vocabulary
+    args: Struct,
+    roles: Mapping[str, Role],
+    interfaces: Mapping[Effect, shape.Record],
+    *,
+    services: bool,
+    vocabulary: Vocabulary,
 ) -> Struct:
     judged = frozenset(name for name, role in roles.items() if role.needs_endorsement)
     values = frozenset(name for name, role in roles.items() if role is Role.VALUE)
@@ -173,9 +178,7 @@ def _context(
         )
     )
     attrs: dict[str, Attr] = {
-        INTERFACE_NAMES[effect]: Attr(_of_shape(INTERFACES[effect]))
-        for effect in sorted(effects)
-        if effect in INTERFACES
+        INTERFACE_NAMES[effect]: Attr(_of_shape(record)) for effect, record in sorted(interfaces.items())
     }
     attrs |= {"now": Attr(Long()), "user": Attr(Ref(EntityKind.USER), optional=services)}
     if services:
@@ -190,7 +193,6 @@ def _context(
         **_circumstances(vocabulary),
         "approved": Attr(StrSet()),
         "enforced": Attr(StrSet(Vocab("argument", frozenset(roles)))),
-        "usage": Attr(Struct(MappingProxyType({}))),
         "signals": Attr(Struct(MappingProxyType({}))),
         "flow": Attr(flow),
     }
@@ -210,6 +212,9 @@ def _circumstances(vocabulary: Vocabulary) -> dict[str, Attr]:
         "hours": _record(weekday=Long(), minute=Long(), working=Bool()),
         "environment": Attr(Struct(MappingProxyType(environment))),
         "facts": Attr(Struct(MappingProxyType(facts))),
+        # For every action, also where a budget does not count it (`after` is `used` then): so a rule over a group reads
+        # it without `has`.
+        "usage": _record(**{each.name: _record(used=Long(), after=Long()).type for each in vocabulary.budgets}),
     }
 
 
@@ -219,12 +224,13 @@ def _record(**types: Type) -> Attr:
 
 def _sentinel(effect: Effect, *, services: bool, vocabulary: Vocabulary) -> ActionDecl:
     nothing = Struct(MappingProxyType({}))
+    interfaces = {effect: INTERFACES[effect]} if effect in INTERFACES else {}
     return ActionDecl(
         name=f"{effect.value}:none",
         groups=(effect.value,),
         ancestors=group_ancestors(effect),
         resource=EntityKind.RESOURCE,
-        context=_context(nothing, {}, frozenset({effect}), services=services, vocabulary=vocabulary),
+        context=_context(nothing, {}, interfaces, services=services, vocabulary=vocabulary),
         zones=None,
         sentinel=True,
     )
@@ -233,12 +239,13 @@ def _sentinel(effect: Effect, *, services: bool, vocabulary: Vocabulary) -> Acti
 def _action(tool: ToolSpec, *, services: bool, vocabulary: Vocabulary) -> ActionDecl:
     args = Struct(MappingProxyType({arg.name: Attr(_of_shape(arg.shape), arg.optional) for arg in tool.args.values()}))
     roles = {arg.name: arg.role for arg in tool.args.values()}
+    interfaces = {effect: tool.interface_shape(effect) for effect in tool.effects & INTERFACES.keys()}
     return ActionDecl(
         name=tool.name,
         groups=tuple(sorted(effect.value for effect in tool.effects)),
         ancestors=frozenset().union(*(group_ancestors(effect) for effect in tool.effects)),
         resource=EntityKind.RESOURCE,
-        context=_context(args, roles, tool.effects, services=services, vocabulary=vocabulary),
+        context=_context(args, roles, interfaces, services=services, vocabulary=vocabulary),
         zones=frozenset(tool.zones),
         templates=tool.resources,
     )
@@ -250,13 +257,12 @@ def _widen(catalog: Catalog, *, services: bool, vocabulary: Vocabulary) -> Actio
         "zones": Attr(StrSet(Vocab("zone", catalog.zones))),
         "ttl_ms": Attr(Long(), optional=True),
     }
-    effects = frozenset({Effect.DELEGATE})
     return ActionDecl(
         name=WIDEN_TOOL,
         groups=(Effect.DELEGATE.value,),
         ancestors=group_ancestors(Effect.DELEGATE),
         resource=EntityKind.RESOURCE,
-        context=_context(Struct(MappingProxyType(args)), {}, effects, services=services, vocabulary=vocabulary),
+        context=_context(Struct(MappingProxyType(args)), {}, {}, services=services, vocabulary=vocabulary),
         zones=frozenset(),
         templates=("tasks/{task}",),
     )
@@ -271,13 +277,12 @@ def _delegate(catalog: Catalog, directory: Directory, *, services: bool, vocabul
             }
         )
     )
-    effects = frozenset({Effect.DELEGATE})
     roles = {"agent": Role.TARGET, "tools": Role.SELECTOR}
     return ActionDecl(
         name=DELEGATE_TOOL,
         groups=(Effect.DELEGATE.value,),
         ancestors=group_ancestors(Effect.DELEGATE),
         resource=EntityKind.AGENT,
-        context=_context(args, roles, effects, services=services, vocabulary=vocabulary),
+        context=_context(args, roles, {}, services=services, vocabulary=vocabulary),
         zones=frozenset(),
     )

@@ -13,6 +13,7 @@ from enum import StrEnum
 import cedarpy
 
 from bailiwick.errors import Finding, Where
+from bailiwick.model.budget import Budget
 from bailiwick.model.circumstances import FactDecl, WorkingHours
 from bailiwick.model.decision import Gate
 from bailiwick.model.directory import Attribute
@@ -53,13 +54,14 @@ class PolicyInfo:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
     """The words of bailiwick.toml: categories, sensitivity levels from lowest to highest (a level's number is its
-    index), attributes of the environment, facts that providers know, and working hours (None: there are none, and
+    index), attributes of the environment, facts that providers know, budgets, and working hours (None: none, and
     nobody is ever working)."""
 
     levels: tuple[str, ...]
     categories: frozenset[str]
     environment: tuple[Attribute, ...] = ()
     facts: tuple[FactDecl, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     hours: WorkingHours | None = None
 
 

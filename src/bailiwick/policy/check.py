@@ -18,6 +18,7 @@ from cedarpy import pst
 from bailiwick.errors import Finding
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import EntityKind
+from bailiwick.model.tool import INTERFACE_NAMES
 from bailiwick.policy.goals import Goal, clash, goals_of
 from bailiwick.policy.scope import environments, names_tools, template_matches
 from bailiwick.policy.tree import Rule
@@ -43,6 +44,7 @@ UNKNOWN_ENTITY_RULES = frozenset(f"unknown-{word}" for word in _WORDS.values())
 
 _PRINCIPAL = pst.Var(name="principal")
 _RESOURCE = pst.Var(name="resource")
+_INTERFACES = frozenset(f"context.{name}" for name in INTERFACE_NAMES.values())
 _INTERFACE_HINT = (
     "use the effect's interface, which every tool of the group has (context.send, context.pay, context.change …), "
     "or name the tools in the scope"
@@ -187,8 +189,11 @@ class _Judge:
                 name,
                 hint="leave the test out; if the rule is to depend on it, compare its value",
             )
-        elif "absent" in states and subject.startswith("context.args") and not names_tools(self.rule):
-            yield self._partial(f"`has {name}` asks for an argument", name)
+        elif "absent" in states and not names_tools(self.rule):
+            if subject.startswith("context.args"):
+                yield self._partial(f"`has {name}` asks for an argument", name)
+            elif subject in _INTERFACES:
+                yield self._partial(f"`has {name}` asks for a part of {subject}", name)
 
     def _partial(self, what: str, name: str) -> Finding:
         message = f"{what} that only some of this rule's tools have: the others would slip through"

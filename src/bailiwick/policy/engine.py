@@ -33,12 +33,12 @@ from bailiwick.policy.entities import EntityJson, Subject, Uid, adopt, agent_ent
 from bailiwick.policy.facts import Probe, as_permits, attributes_of, plain_context
 from bailiwick.policy.loader import load_bundle
 from bailiwick.policy.observed import observed, without
-from bailiwick.policy.parts import Part, kept, part_of
+from bailiwick.policy.parts import Part, kept, names_in, part_of
 from bailiwick.policy.question import described, misplaced, plain, seat_of, shortened
 from bailiwick.policy.request import AdminRequest, PolicyRequest, context_of
 from bailiwick.policy.scope import action_fits
 from bailiwick.policy.slices import Slices, index, keys, parents
-from bailiwick.policy.world import ActionDecl, Struct, World
+from bailiwick.policy.world import ActionDecl, World
 
 __all__ = ["PolicyEngine"]
 
@@ -205,11 +205,10 @@ class PolicyEngine:
         why = reasons.error_reason() if known else reasons.unknown_tool(request.tool)
         return self._verdict(Outcome.DENY, links, why=(why,))
 
-    def facts_read(self, tool: str) -> frozenset[str]:
-        """The names under `context.facts` that rules on `tool` read; none if nobody knows the tool."""
+    def names_read(self, section: str, tool: str) -> frozenset[str]:
+        """What rules on `tool` read of `context.facts`, or of `context.usage`; nothing if nobody knows the tool."""
         action = self._tools.get(tool)
-        facts = None if action is None else self._part(action).context.attrs.get("facts")
-        return frozenset() if facts is None or not isinstance(facts.type, Struct) else frozenset(facts.type.attrs)
+        return frozenset() if action is None else names_in(self._part(action).context, section)
 
     def _part(self, action: ActionDecl) -> Part:
         part = self._parts.get(action.name)

@@ -13,14 +13,21 @@ from collections.abc import Iterator
 from cedarpy import pst
 
 from bailiwick.errors import Finding
+from bailiwick.model.canonical import digest
 from bailiwick.model.decision import Gate, GateKind
 from bailiwick.model.directory import Directory
+from bailiwick.model.duration import duration_ms
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.policy.bundle import PolicyEffect
 from bailiwick.policy.tree import Rule
 from bailiwick.policy.world import World
 
-__all__ = ["approved_id", "read_gate"]
+__all__ = ["GATE_ANNOTATIONS", "approved_id", "read_gate"]
+
+GATE_ANNOTATIONS = frozenset(
+    {"gate", "approvers", "quorum", "escalate_to", "escalate_after", "ttl", "phishing_resistant", "no_standing"}
+)
+"""All that says something of a gate, and of nothing else."""
 
 _APPROVER = re.compile(r'\s*(?P<kind>\w+)::(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s,"]+))\s*(?:,|$|(?<=\s))')
 _APPROVER_KINDS = (EntityKind.GROUP, EntityKind.ROLE, EntityKind.USER)
@@ -46,6 +53,10 @@ def read_gate(rule: Rule, world: World, directory: Directory) -> tuple[Gate | No
     approvers, complaints = _approvers(rule, world)
     findings += complaints
     quorum = _quorum(rule, findings)
+    escalate_to, escalate_after_ms = _escalation(rule, world, findings)
+    ttl_ms = _duration(rule, "ttl", findings)
+    signed = _switch(rule, "phishing_resistant", findings)
+    no_standing = _switch(rule, "no_standing", findings)
     if findings:
         return None, tuple(findings)
     gate = Gate(
@@ -54,6 +65,12 @@ def read_gate(rule: Rule, world: World, directory: Directory) -> tuple[Gate | No
         approvers=approvers,
         quorum=quorum,
         reason=rule.tree.annotations.get("reason", ""),
+        text=digest("bailiwick.gate.v1", [token.text for token in rule.piece.tokens]),
+        phishing_resistant=signed,
+        escalate_to=escalate_to,
+        escalate_after_ms=escalate_after_ms,
+        ttl_ms=ttl_ms,
+        no_standing=no_standing,
     )
     return gate, tuple(_reachable(rule, gate, directory))
 
@@ -74,7 +91,7 @@ def _stray(rule: Rule) -> Iterator[Finding]:
             hint='a gate is a forbid with @gate("approval") or @gate("confirm") and '
             f'unless {{ context.approved.contains("{rule.id or "its own id"}") }}',
         )
-    for name in ("approvers", "quorum"):
+    for name in sorted(GATE_ANNOTATIONS - {"gate"}):
         if name in rule.tree.annotations:
             yield rule.finding(
                 "annotation-without-gate",
@@ -119,11 +136,21 @@ def _shape(rule: Rule, kind: str) -> Iterator[Finding]:
 
 def _approvers(rule: Rule, world: World) -> tuple[tuple[EntityRef, ...], list[Finding]]:
     text = rule.tree.annotations.get("approvers", "").strip()
-    if not text:
-        if rule.tree.annotations["gate"] == GateKind.CONFIRM and "approvers" not in rule.tree.annotations:
+    if rule.tree.annotations["gate"] == GateKind.CONFIRM:
+        if "approvers" not in rule.tree.annotations:
             return (), []
+        message = f"{rule.name()} is for the chain's own user to confirm, so @approvers says nothing"
+        hint = 'leave it out, or use @gate("approval")'
+        return (), [rule.finding("bad-approvers", message, "approvers", hint=hint)]
+    if not text:
         message = f"{rule.name()} does not say who may approve"
         return (), [rule.finding("bad-approvers", message, "approvers", "gate", hint=_SYNTAX)]
+    return _people(rule, world, "approvers", text)
+
+
+def _people(rule: Rule, world: World, annotation: str, text: str) -> tuple[tuple[EntityRef, ...], list[Finding]]:
+    """The groups, roles and users that an annotation names."""
+    syntax = f'write @{annotation}("Group::support-leads"), several separated by commas'
     found: list[EntityRef] = []
     findings: list[Finding] = []
     position = 0
@@ -131,17 +158,61 @@ def _approvers(rule: Rule, world: World) -> tuple[tuple[EntityRef, ...], list[Fi
         match = _APPROVER.match(text, position)
         kind = next((kind for kind in _APPROVER_KINDS if match and kind.value == match["kind"]), None)
         if match is None or kind is None:
-            message = f'@approvers cannot be read at "{text[position:].strip()}"'
-            findings.append(rule.finding("bad-approvers", message, "approvers", hint=f"{_SYNTAX}; Group, Role or User"))
+            message = f'@{annotation} cannot be read at "{text[position:].strip()}"'
+            findings.append(rule.finding("bad-approvers", message, annotation, hint=f"{syntax}; Group, Role or User"))
             break
         position = match.end()
         ref = EntityRef(kind=kind, id=match["quoted"] if match["quoted"] is not None else match["plain"])
         if ref.id not in world.entities[kind]:
-            message = f"@approvers names {ref}, which the directory does not know"
-            findings.append(rule.finding("bad-approvers", message, "approvers", hint="declare it in directory.toml"))
+            message = f"@{annotation} names {ref}, which the directory does not know"
+            findings.append(rule.finding("bad-approvers", message, annotation, hint="declare it in directory.toml"))
         elif ref not in found:
             found.append(ref)
     return tuple(found), findings
+
+
+def _escalation(rule: Rule, world: World, findings: list[Finding]) -> tuple[tuple[EntityRef, ...], int]:
+    """Who may answer too, and how long after the request."""
+    said = [name for name in ("escalate_to", "escalate_after") if name in rule.tree.annotations]
+    if not said:
+        return (), 0
+    hint = 'as in @escalate_to("Group::directors") @escalate_after("10m"), on gates of kind approval'
+    if len(said) < 2 or rule.tree.annotations["gate"] == GateKind.CONFIRM:
+        message = f"{rule.name()} does not say both to whom and when it is escalated"
+        if len(said) == 2:
+            message = f"{rule.name()} is for the chain's own user alone to confirm, and is escalated"
+        findings.append(rule.finding("bad-escalation", message, said[0], hint=hint))
+        return (), 0
+    text = rule.tree.annotations["escalate_to"].strip()
+    people, complaints = _people(rule, world, "escalate_to", text)
+    findings += complaints
+    if not text:
+        message = f"{rule.name()} does not say to whom it is escalated"
+        findings.append(rule.finding("bad-escalation", message, "escalate_to", hint=hint))
+    return people, _duration(rule, "escalate_after", findings) or 0
+
+
+def _duration(rule: Rule, annotation: str, findings: list[Finding]) -> int | None:
+    text = rule.tree.annotations.get(annotation)
+    if text is None:
+        return None
+    found = duration_ms(text)
+    if found is None:
+        message = f'@{annotation}("{text}") is no duration'
+        findings.append(rule.finding("bad-duration", message, annotation, hint=f'as in @{annotation}("10m")'))
+    return found
+
+
+def _switch(rule: Rule, name: str, findings: list[Finding]) -> bool:
+    """Whether the rule carries an annotation that says nothing but that it is there."""
+    value = rule.tree.annotations.get(name)
+    if value not in (None, "", "true"):
+        message, hint = f'@{name}("{value}") says nothing that is understood', f"write @{name}, or leave it out"
+        if name == "no_standing":
+            findings.append(rule.finding("bad-no-standing", message, name, hint=hint))
+        else:
+            findings.append(rule.finding("bad-phishing-resistant", message, name, hint=hint))
+    return value is not None
 
 
 def _quorum(rule: Rule, findings: list[Finding]) -> int:

@@ -14,6 +14,7 @@ from cedarpy import pst
 from bailiwick.errors import Finding
 from bailiwick.model.principal import EntityKind
 from bailiwick.policy.bundle import PolicyEffect
+from bailiwick.policy.gates import GATE_ANNOTATIONS
 from bailiwick.policy.observed import check_observe
 from bailiwick.policy.scope import names_tools, resource_fits
 from bailiwick.policy.tree import Rule, literals, walk
@@ -25,7 +26,7 @@ RESERVED_IDS = frozenset({"no-permit", "observed", "policy-error", "unknown-tool
 """Codes of reasons that are not rules."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
-_ANNOTATIONS = frozenset({"id", "gate", "approvers", "quorum", "reason", "observe"})
+_ANNOTATIONS = GATE_ANNOTATIONS | {"id", "reason", "observe"}
 _ARITHMETIC = {
     "add": "+",
     "sub": "-",

@@ -19,15 +19,13 @@ from bailiwick.errors import ProjectError, Where
 from bailiwick.model.principal import EntityKind
 from bailiwick.policy.bundle import Bundle, PolicySource
 from bailiwick.policy.engine import PolicyEngine
-from bailiwick.policy.gates import approved_id
+from bailiwick.policy.gates import GATE_ANNOTATIONS, approved_id
 from bailiwick.policy.mutations import mutations
 from bailiwick.policy.operands import Places, clause_text
 from bailiwick.policy.scope import action_fits
 from bailiwick.policy.write import cedar_text
 
 __all__ = ["Mutant", "mutants_of", "named_resources"]
-
-_GATE_ANNOTATIONS = frozenset({"gate", "approvers", "quorum"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +131,7 @@ def _clause(tree: pst.Template, number: int, clause: pst.Clause, places: Places)
     rest = (*tree.clauses[:number], *tree.clauses[number + 1 :])
     if approved_id(clause) is not None:
         # Without its `unless` alone the loader would refuse it: the gate becomes a forbid that nobody can lift.
-        kept = {name: text for name, text in tree.annotations.items() if name not in _GATE_ANNOTATIONS}
+        kept = {name: text for name, text in tree.annotations.items() if name not in GATE_ANNOTATIONS}
         changed = replace(tree, clauses=rest, annotations=pst.FrozenMap(kept))
         yield places.clause(number), "the gate is a forbid that nobody can lift", changed
         return

@@ -31,7 +31,7 @@ from bailiwick.policy.schema import render_for
 from bailiwick.policy.slices import Index, Stock
 from bailiwick.policy.world import ActionDecl, Attr, Bool, Level, Long, Ref, Str, StrSet, Struct, Type, World
 
-__all__ = ["Part", "kept", "part_of"]
+__all__ = ["Part", "kept", "names_in", "part_of"]
 
 Check = Callable[[object], bool]
 """Whether a value is of a type."""
@@ -64,14 +64,22 @@ def part_of(world: World, rules: Index, action: ActionDecl) -> Part:
 
 
 def _asked(whole: Struct, read: Struct) -> Struct:
-    """The whole context as a request has it. Providers are asked for no fact that no rule reads, so only the others are
-    there."""
-    declared, wanted = whole.attrs.get("facts"), read.attrs.get("facts")
-    if declared is None or not isinstance(declared.type, Struct):
-        return whole
-    names = wanted.type.attrs if wanted is not None and isinstance(wanted.type, Struct) else {}
-    facts = {name: attr for name, attr in declared.type.attrs.items() if name in names}
-    return Struct(MappingProxyType({**whole.attrs, "facts": Attr(Struct(MappingProxyType(facts)))}))
+    """The whole context as a request has it. Providers are asked for no fact that no rule reads, and no count is looked
+    up, so only the others are there."""
+    asked = dict(whole.attrs)
+    for section in ("facts", "usage"):
+        declared = whole.attrs.get(section)
+        if declared is not None and isinstance(declared.type, Struct):
+            names = names_in(read, section)
+            held = {name: attr for name, attr in declared.type.attrs.items() if name in names}
+            asked[section] = Attr(Struct(MappingProxyType(held)))
+    return Struct(MappingProxyType(asked))
+
+
+def names_in(context: Struct, section: str) -> frozenset[str]:
+    """The names of one record of a context."""
+    found = context.attrs.get(section)
+    return frozenset(found.type.attrs) if found is not None and isinstance(found.type, Struct) else frozenset()
 
 
 def kept(context: Struct, value: Mapping[str, Any]) -> dict[str, object]:

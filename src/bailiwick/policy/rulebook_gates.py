@@ -60,8 +60,33 @@ GATES = (
         mend='Write `@quorum("2")`, on gates of kind approval.',
     ),
     Lint(
+        id="bad-escalation",
+        title="An escalation that names nobody or no time",
+        why="After a time others may answer too. Without both it would never happen, or at once; and a confirmation is "
+        "the user's alone.",
+        mend='Write `@escalate_to("Group::directors") @escalate_after("10m")`, on gates of kind approval.',
+    ),
+    Lint(
+        id="bad-duration",
+        title="@ttl or @escalate_after is no duration",
+        why="How long a request is good for, or when others are asked too, must not be a guess.",
+        mend='Write `@ttl("1h")`: numbers with `d`, `h`, `m`, `s`, the largest first.',
+    ),
+    Lint(
+        id="bad-phishing-resistant",
+        title="@phishing_resistant with a value that is not understood",
+        why="Whether a click is enough or a passkey has to sign must not be a guess.",
+        mend="Write `@phishing_resistant` to demand a signature of a passkey, or leave it out.",
+    ),
+    Lint(
+        id="bad-no-standing",
+        title="@no_standing with a value that is not understood",
+        why="Whether a yes may be remembered for calls like the one on the card must not be a guess.",
+        mend="Write `@no_standing` to have people asked each time, or leave it out.",
+    ),
+    Lint(
         id="annotation-without-gate",
-        title="@approvers or @quorum without @gate",
+        title="An annotation for gates without @gate",
         severity=Severity.WARNING,
         why="It has no effect: the rule denies, and nobody is asked.",
         mend="Add `@gate`, or remove the annotation.",

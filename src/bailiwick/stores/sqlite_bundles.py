@@ -1,4 +1,4 @@
-"""Activated bundles in the embedded state file. The port, `guard.bundles.BundleStore`, says what it promises.
+"""Activated bundles in the embedded state file. What it promises: `BundleStore`.
 
 INVARIANT: a switch and the new revision are one transaction, the one that suspensions count too: so one read before
 each decision tells of both. DESIGN §5 *State and scale*.
@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from bailiwick.errors import StoreError
-from bailiwick.guard.bundles import Activation
-from bailiwick.stores.sqlite_standing import raise_revision
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.stores.sqlite_state_file import StateFile, damaged
+from bailiwick.stores.sqlite_suspensions import raise_revision
 
 __all__ = ["SqliteBundles"]
 

@@ -15,7 +15,7 @@ from bailiwick.action.approvals import ApprovalStatus
 from bailiwick.action.notices import LEASE_MS, ChannelState, Claim, News, Notice
 from bailiwick.stores.sqlite_state_file import StateFile, damaged
 
-__all__ = ["KEPT_MS", "SqliteOutbox"]
+__all__ = ["SqliteOutbox"]
 
 KEPT_MS = 30 * 86_400_000
 """What is older is deleted, a few at a time, whatever became of it."""

@@ -20,10 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bailiwick.action.approval_codec import decode, encode
-from bailiwick.action.approvals import Approval, ApprovalStatus, is_step
 from bailiwick.action.ports import InDoubt, Resolution, effect_scope
-from bailiwick.errors import CanonicalError, StoreError
+from bailiwick.errors import CanonicalError
 from bailiwick.flow.records import LedgerRow, RowKind
 from bailiwick.identity.chain_link import grant_of, written_grant
 from bailiwick.identity.ports import StoredSession
@@ -31,24 +29,23 @@ from bailiwick.identity.scope import ScopeChange
 from bailiwick.model.canonical import canonical, parse
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
 from bailiwick.model.tool import Idempotency
+from bailiwick.stores.sqlite_approvals import SqliteApprovals
 from bailiwick.stores.sqlite_state_file import StateFile, damaged
 
 __all__ = ["SqliteState"]
 
-_APPROVAL = "SELECT tenant, env, id, session, digest, status, requested_ms, body FROM approvals"
 _IN_DOUBT = (
     "SELECT effect_key, permit_id, decision_event, log_id, tool, idempotency, begun_ms, state FROM in_flight"
     " WHERE state IN ('running', 'unknown')"
 )
 
 
-class SqliteState:
+class SqliteState(SqliteApprovals):
     """ApprovalStore, SessionStore, InFlightStore and LedgerStore over one file; their ports say what each promises."""
 
     def __init__(self, file: StateFile) -> None:
+        super().__init__(file)
         self._file = file
-        self._use = file.use
-        self._path = file.path
 
     @classmethod
     def open(cls, path: str | Path, *, busy_timeout_ms: int = 5000) -> Self:
@@ -70,56 +67,6 @@ class SqliteState:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    # --- ApprovalStore
-
-    def save(self, approval: Approval) -> None:
-        body = _encoded(approval)
-        with self._use(durable=True) as connection:
-            connection.execute("INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*_columns(approval), body))
-
-    def get(self, tenant: str, env: str, approval_id: str) -> Approval | None:
-        found = self._approvals("tenant = ? AND env = ? AND id = ?", tenant, env, approval_id)
-        return found[0] if found else None
-
-    def by_digest(self, tenant: str, env: str, digest: str) -> tuple[Approval, ...]:
-        return self._approvals("tenant = ? AND env = ? AND digest = ?", tenant, env, digest)
-
-    def by_session(self, session: str) -> tuple[Approval, ...]:
-        return self._approvals("session = ?", session)
-
-    def pending(self, tenant: str, env: str) -> tuple[Approval, ...]:
-        return self._approvals("tenant = ? AND env = ? AND status = ?", tenant, env, ApprovalStatus.REQUESTED.value)
-
-    def compare_and_set(self, old: Approval, new: Approval) -> bool:
-        if not is_step(old, new):
-            raise StoreError(
-                f"approval {old.id} cannot go from {old.status} to this {new.status}",
-                hint="change approvals only with the functions of bailiwick.action",
-            )
-        before, after = _encoded(old), _encoded(new)
-        with self._use(durable=True) as connection:
-            done = connection.execute(
-                "UPDATE approvals SET status = ?, body = ? WHERE tenant = ? AND env = ? AND id = ? AND body = ?",
-                (new.status.value, after, old.tenant, old.env, old.id, before),
-            )
-            return done.rowcount == 1
-
-    def _approvals(self, where: str, *values: str) -> tuple[Approval, ...]:
-        """`where` is one of the conditions written above, never a value."""
-        with self._use() as connection:
-            rows = connection.execute(f"{_APPROVAL} WHERE {where} ORDER BY requested_ms, rowid", values).fetchall()
-        return tuple(self._decoded(row) for row in rows)
-
-    def _decoded(self, row: tuple[object, ...]) -> Approval:
-        *columns, body = row
-        try:
-            approval = decode(body if isinstance(body, bytes) else b"")
-        except CanonicalError as error:
-            raise damaged(self._path, f"approval {columns[2]}", str(error)) from error
-        if _columns(approval) != tuple(columns):
-            raise damaged(self._path, f"approval {columns[2]}", "its columns and its body disagree")
-        return approval
 
     # --- SessionStore
 
@@ -330,22 +277,3 @@ class SqliteState:
             return tuple(LedgerRow(ord=row[0], kind=RowKind(row[1]), payload=row[2]) for row in rows)
         except ValueError as error:
             raise damaged(self._path, f"the ledger of {session_id}", str(error)) from error
-
-
-def _columns(approval: Approval) -> tuple[str, str, str, str, str, str, int]:
-    return (
-        approval.tenant,
-        approval.env,
-        approval.id,
-        approval.session,
-        approval.digest,
-        approval.status.value,
-        approval.requested_ms,
-    )
-
-
-def _encoded(approval: Approval) -> bytes:
-    try:
-        return encode(approval)
-    except CanonicalError as error:
-        raise StoreError(f"approval {approval.id} cannot be stored: {error}", hint=error.hint) from error

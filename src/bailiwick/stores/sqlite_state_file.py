@@ -19,18 +19,25 @@ from bailiwick.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "StateFile", "damaged"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE state_version (version INTEGER NOT NULL) STRICT;
 CREATE TABLE approvals (
     tenant TEXT NOT NULL, env TEXT NOT NULL, id TEXT NOT NULL, session TEXT NOT NULL, digest TEXT NOT NULL,
-    status TEXT NOT NULL, requested_ms INTEGER NOT NULL, body BLOB NOT NULL,
+    tool TEXT NOT NULL, chain TEXT NOT NULL, status TEXT NOT NULL, requested_ms INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (tenant, env, id)
 ) STRICT;
 CREATE INDEX approvals_by_digest ON approvals (tenant, env, digest);
 CREATE INDEX approvals_by_session ON approvals (session);
+CREATE INDEX approvals_by_chain ON approvals (tenant, env, tool, chain, status);
 CREATE INDEX approvals_by_status ON approvals (tenant, env, status);
+CREATE TABLE standing_grants (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, id TEXT NOT NULL, tool TEXT NOT NULL, chain TEXT NOT NULL,
+    task TEXT NOT NULL, count INTEGER NOT NULL, used INTEGER NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (tenant, env, id)
+) STRICT;
+CREATE INDEX standing_grants_by_task ON standing_grants (tenant, env, tool, chain, task, state);
 CREATE TABLE sessions (
     tenant TEXT NOT NULL, env TEXT NOT NULL, id TEXT NOT NULL, chain TEXT NOT NULL, task TEXT NOT NULL,
     purpose TEXT NOT NULL, created_ms INTEGER NOT NULL, version INTEGER NOT NULL,
@@ -74,6 +81,61 @@ CREATE TABLE bundles (
     note TEXT NOT NULL, event TEXT NOT NULL, log_id TEXT NOT NULL, pending INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (tenant, env, sequence)
 ) STRICT;
+CREATE TABLE passkeys (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, id TEXT NOT NULL, user TEXT NOT NULL, public_key BLOB NOT NULL,
+    sign_count INTEGER NOT NULL, added_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL, event TEXT NOT NULL,
+    PRIMARY KEY (tenant, env, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE invitations (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, code TEXT NOT NULL, user TEXT NOT NULL, expires_ms INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (tenant, env, code)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE console_sessions (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, id TEXT NOT NULL, user TEXT NOT NULL, method TEXT NOT NULL,
+    proved_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL, event TEXT NOT NULL,
+    PRIMARY KEY (tenant, env, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE challenges (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, id TEXT NOT NULL, purpose TEXT NOT NULL, holder TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL, payload BLOB NOT NULL,
+    PRIMARY KEY (tenant, env, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE budget_sequence (version INTEGER NOT NULL) STRICT;
+INSERT INTO budget_sequence VALUES (0);
+CREATE TABLE budget_counts (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, budget TEXT NOT NULL, terms TEXT NOT NULL, owner TEXT NOT NULL,
+    version INTEGER NOT NULL, epoch INTEGER NOT NULL, latest_ms INTEGER NOT NULL, window_ms INTEGER, ends_ms INTEGER,
+    used BLOB NOT NULL,
+    PRIMARY KEY (tenant, env, budget, terms, owner)
+) STRICT;
+CREATE INDEX budget_counts_by_end ON budget_counts (ends_ms);
+CREATE TABLE budget_holds (
+    permit_id TEXT NOT NULL, decision_event TEXT NOT NULL, log_id TEXT NOT NULL,
+    tenant TEXT NOT NULL, env TEXT NOT NULL, budget TEXT NOT NULL, terms TEXT NOT NULL, owner TEXT NOT NULL,
+    epoch INTEGER NOT NULL, window_ms INTEGER, start_ms INTEGER NOT NULL, amount INTEGER NOT NULL,
+    PRIMARY KEY (permit_id, budget, terms, owner)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox (
+    id TEXT NOT NULL PRIMARY KEY, tenant TEXT NOT NULL, env TEXT NOT NULL, channel TEXT NOT NULL,
+    approval TEXT NOT NULL, news TEXT NOT NULL, recipient TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'given-up')), attempts INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL, lease TEXT NOT NULL, lease_ends_ms INTEGER NOT NULL, tried_ms INTEGER NOT NULL,
+    failing_ms INTEGER, error TEXT NOT NULL
+) STRICT;
+CREATE INDEX outbox_by_channel ON outbox (tenant, env, channel, state, due_ms);
+CREATE TABLE outbox_gone (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, channel TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, env, channel)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox_seen (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, until INTEGER NOT NULL,
+    PRIMARY KEY (tenant, env)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox_watched (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, approval TEXT NOT NULL,
+    PRIMARY KEY (tenant, env, approval)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE ledger (
     session TEXT NOT NULL, ord INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL,
     PRIMARY KEY (session, ord)

@@ -29,7 +29,6 @@ __all__ = [
     "Surroundings",
     "TypeRegistry",
     "Unparsable",
-    "no_problem",
     "quoted",
 ]
 

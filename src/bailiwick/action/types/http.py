@@ -34,7 +34,7 @@ from bailiwick.model.lookup import Lookup
 from bailiwick.model.shape import BOOL, STRING, STRING_SET, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Effect, Role
 
-__all__ = ["HTTP_SHAPE", "SAFE_METHODS", "HttpType", "header_problem", "methods_of", "secret_header"]
+__all__ = ["HttpType", "header_problem", "secret_header"]
 
 HTTP_SHAPE = Record(
     (

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import jsonschema_rs
 
-__all__ = ["KEYWORDS", "MAX_SCHEMA", "as_json", "schema_problem", "value_problem"]
+__all__ = ["MAX_SCHEMA", "as_json", "schema_problem", "value_problem"]
 
 MAX_SCHEMA = 65_536
 """Characters of a schema, as JSON."""

@@ -26,7 +26,7 @@ from bailiwick.model.lookup import Lookup
 from bailiwick.model.shape import LONG, Field, Record, Shape, String, StringSet
 from bailiwick.model.tool import ArgSpec, Role
 
-__all__ = ["DEFAULT_ITEMS", "MAX_ITEMS", "ListType", "items_option", "items_problem", "most_items"]
+__all__ = ["ListType", "items_option", "items_problem", "most_items"]
 
 DEFAULT_ITEMS = 100
 """Items of a list, unless `max_items` says otherwise."""

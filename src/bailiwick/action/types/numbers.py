@@ -18,7 +18,7 @@ from bailiwick.model.canonical import MAX_INT
 from bailiwick.model.shape import LONG, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Role
 
-__all__ = ["NUMBER_SHAPE", "DatetimeType", "NumberType"]
+__all__ = ["DatetimeType", "NumberType"]
 
 NUMBER_SHAPE = Record((Field("floor", LONG), Field("ceil", LONG)))
 

@@ -34,7 +34,7 @@ from bailiwick.model.canonical import MAX_BYTES, canonical
 from bailiwick.model.shape import Shape
 from bailiwick.model.tool import ArgSpec, Role
 
-__all__ = ["DEFAULT_JSON_BYTES", "BytesType", "JsonType"]
+__all__ = ["BytesType", "JsonType"]
 
 DEFAULT_JSON_BYTES = 262_144
 MAX_JSON_DEPTH = 32

@@ -40,7 +40,7 @@ from bailiwick.action.types.python_allowed import (
 from bailiwick.model.shape import BOOL, STRING_SET, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Effect, Role
 
-__all__ = ["PYTHON_SHAPE", "Analysis", "PythonType", "analyse"]
+__all__ = ["Analysis", "PythonType", "analyse"]
 
 PYTHON_SHAPE = Record(
     (

@@ -38,7 +38,7 @@ from bailiwick.action.types.shell_wrappers import SHELLS, WRAPPERS, find_command
 from bailiwick.model.shape import BOOL, LONG, STRING_SET, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Effect, Role
 
-__all__ = ["ANY_PROGRAM", "SHELL_SHAPE", "Analysis", "ShellType", "analyse", "simple_pipeline"]
+__all__ = ["ANY_PROGRAM", "Analysis", "ShellType", "analyse", "simple_pipeline"]
 
 SHELL_SHAPE = Record(
     (

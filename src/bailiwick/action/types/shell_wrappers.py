@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bailiwick.action.types.shell_words import ANYTHING, NotPlain, Word
 
-__all__ = ["FIND_READS", "SHELLS", "WRAPPERS", "Found", "Inner", "find_commands", "inner_command", "shell_text"]
+__all__ = ["SHELLS", "WRAPPERS", "Found", "Inner", "find_commands", "inner_command", "shell_text"]
 
 SHELLS = frozenset({"sh", "bash", "dash", "ash"})
 

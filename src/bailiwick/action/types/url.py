@@ -34,7 +34,6 @@ from bailiwick.model.shape import BOOL, LONG, STRING, STRING_SET, Field, Record,
 from bailiwick.model.tool import ArgSpec, Role
 
 __all__ = [
-    "MAX_URLS",
     "URL_OPTIONS",
     "URL_SHAPE",
     "Redirects",

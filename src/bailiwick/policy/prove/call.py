@@ -284,7 +284,7 @@ class AnyCall:
     def _range(self, path: PlaceName, of: Long | Level) -> tuple[int, int]:
         if isinstance(of, Level):
             return 0, len(self.setting.sides[-1].levels) - 1
-        if path == ("now",) or (path[-1] == "age_ms" and path[0] in ("evidence", "facts")):
+        if path == ("now",) or path[0] == "usage" or (path[-1] == "age_ms" and path[0] in ("evidence", "facts")):
             return 0, NO_END
         return SMALLEST, LARGEST
 

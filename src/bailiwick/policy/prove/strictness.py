@@ -19,7 +19,15 @@ _MOST_NAMED = 5
 
 def strength(gate: Gate | None) -> object:
     """What of a gate makes a difference."""
-    return gate and (gate.kind, gate.quorum, frozenset(gate.approvers))
+    return gate and (
+        gate.kind,
+        gate.quorum,
+        frozenset(gate.approvers),
+        gate.phishing_resistant,
+        frozenset(gate.escalate_to),
+        gate.escalate_after_ms,
+        gate.ttl_ms,
+    )
 
 
 class Strictness:
@@ -50,19 +58,40 @@ class Strictness:
             yield f"the kind of gate was {was.kind.value} and is {now.kind.value}{apart}"
         if now.quorum < was.quorum:
             yield f"it took {was.quorum} people and takes {now.quorum}{apart}"
+        if was.phishing_resistant and not now.phishing_resistant:
+            yield f"it took an answer that a passkey signed, and does not any more{apart}"
+        if _lasts(now) > _lasts(was):
+            yield f"requests of it are good for longer than before{apart}"
         people = [user for user in self._are.users if _may_approve(self._are, now, user)]
         others = [user for user in people if not _may_approve(self._were, was, user)]
         if others:
             more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
             yield f"{', '.join(others[:_MOST_NAMED])}{more} could approve now, and could not before{apart}"
-        groups = [str(ref) for ref in now.approvers if not _lies_in(self._are, ref, was.approvers)]
+        if _sooner(was, now):
+            yield f"people who were asked only after a time are asked earlier{apart}"
+        named = (*was.approvers, *was.escalate_to)
+        groups = [str(ref) for ref in (*now.approvers, *now.escalate_to) if not _lies_in(self._are, ref, named)]
         if groups:
             yield f"{', '.join(groups)} could approve now, and could not before{apart}"
 
 
 def _may_approve(directory: Directory, gate: Gate, user: str) -> bool:
-    ref = EntityRef(kind=EntityKind.USER, id=user)
-    return ref in gate.approvers or not directory.groups_of(user).isdisjoint(gate.approvers)
+    """At once or after a time: whoever waits long enough is asked by the gate too."""
+    mine = directory.groups_of(user) | {EntityRef(kind=EntityKind.USER, id=user)}
+    return not mine.isdisjoint(gate.approvers + gate.escalate_to)
+
+
+def _sooner(was: Gate, now: Gate) -> bool:
+    """Whether somebody who was asked only after a time is asked earlier now."""
+    before = frozenset(was.escalate_to) - frozenset(was.approvers)
+    at_once = bool(before & frozenset(now.approvers))
+    return at_once or (bool(before & frozenset(now.escalate_to)) and now.escalate_after_ms < was.escalate_after_ms)
+
+
+def _lasts(gate: Gate) -> float:
+    """How long its requests are good for; without a time of its own the project's setting decides, which is compared
+    elsewhere."""
+    return 0 if gate.ttl_ms is None else gate.ttl_ms
 
 
 def _lies_in(directory: Directory, ref: EntityRef, above: tuple[EntityRef, ...]) -> bool:

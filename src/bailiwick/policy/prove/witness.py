@@ -12,8 +12,8 @@ from enum import IntEnum
 from types import MappingProxyType
 
 from bailiwick.errors import Where
-from bailiwick.model.call import Facts, Resource
-from bailiwick.model.circumstances import Circumstances, Evidence, FactReading, Method, WorkingHours
+from bailiwick.model.call import Fact, Facts, Resource
+from bailiwick.model.circumstances import Circumstances, Evidence, FactReading, Method, Usage, WorkingHours
 from bailiwick.model.decision import FlowFacts, Outcome, Verdict
 from bailiwick.model.directory import AgentEntry, Directory, ServiceEntry, UserEntry
 from bailiwick.model.label import Label
@@ -260,7 +260,16 @@ def _around(context: Mapping[str, object], now_ms: int) -> Circumstances:
         ),
         environment=_record(context, "environment"),
         facts=facts,
+        usage={name: _use(each) for name, each in _record(context, "usage").items()},
     )
+
+
+def _use(each: Fact) -> Usage:
+    assert isinstance(each, Mapping)
+    used, after = each["used"], each["after"]
+    assert isinstance(used, int)
+    assert isinstance(after, int)
+    return Usage(used=used, after=after)
 
 
 def _flow(facts: Facts) -> FlowFacts:

@@ -1,0 +1,1 @@
+"""What people do to bailiwick itself, decided by the rules in `administration/` and recorded."""

@@ -1,0 +1,1 @@
+"""Calls decided without stores: previews, rehearsals, and what would have to differ."""
