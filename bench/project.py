@@ -32,6 +32,14 @@ env = "bench"
 [org]
 domains = ["northwind.example"]
 """
+_COUNTED = "".join(
+    f'[budgets.{name}]\ncounts = "{counts}"\nper = "{per}"\nwindow = "{window}"\ntools = ["db.query"]\n{more}\n'
+    for name, counts, per, window, more in (
+        ("calls_per_minute", "calls", "agent", "1m", "limit = 1000000"),
+        ("rows_per_hour", "rows", "user", "1h", "expect = 1\nlimit = 1000000000"),
+        ("bytes_per_day", "bytes", "tenant", "24h", "expect = 100\nlimit = 1000000000"),
+    )
+)
 
 _DIRECTORY = """
 [attributes.User]
@@ -221,11 +229,12 @@ when { context.flow.sensitivity >= 1 };
 )
 
 
-def write_project(folder: Path, *, rules: int = BASE_RULES) -> Path:
-    """Write the project folder with so many rules (at least BASE_RULES). → the folder."""
+def write_project(folder: Path, *, rules: int = BASE_RULES, budgets: bool = False) -> Path:
+    """Write the project folder with so many rules (at least BASE_RULES), and with three budgets that count every SQL
+    query. → the folder."""
     for name in ("tools", "policies"):
         (folder / name).mkdir(parents=True)
-    (folder / "bailiwick.toml").write_text(_SETTINGS, encoding="utf-8")
+    (folder / "bailiwick.toml").write_text(_SETTINGS + (_COUNTED if budgets else ""), encoding="utf-8")
     (folder / "directory.toml").write_text(_DIRECTORY, encoding="utf-8")
     (folder / "tools" / "desk.toml").write_text(_CATALOG, encoding="utf-8")
     (folder / "policies" / "desk.cedar").write_text(_RULES, encoding="utf-8")

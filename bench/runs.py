@@ -120,6 +120,8 @@ def measure(folder: Path, plan: Plan, say: Callable[[str], None]) -> Results:
         results.figures["planes"], results.planes = split, planes.split(split)
         say("other calls")
         results.figures["calls"] = _calls(desk, plan)
+        say("a call that budgets count")
+        results.figures["calls"] |= _counted(folder, plan)
         say("delegation tokens")
         results.figures["tokens"] = take_turns(tokens.cases(), n=plan.n // 2)
         say("the async driver")
@@ -155,6 +157,17 @@ def _calls(desk: Desk, plan: Plan) -> dict[str, Figure]:
         "enter + start + leave, a read, buffered": desk.call(READ, look_ups()),
     }
     return take_turns(cases, n=plan.n // 2)
+
+
+def _counted(folder: Path, plan: Plan) -> dict[str, Figure]:
+    """The whole of a SQL query, without budgets and with three that count it: read, reserved and settled."""
+    taken: dict[str, Figure] = {}
+    for name, budgets in (("no budget", False), ("3 budgets", True)):
+        place = write_project(folder / name.replace(" ", "-"), budgets=budgets)
+        with Guard.open(place) as guard, open_desk(guard, documents=plan.documents) as desk:
+            case = {f"enter + start + leave, a SQL query, {name}": desk.call(SQL, lambda: QUERY)}
+            taken |= take_turns(case, n=plan.n // 2)
+    return taken
 
 
 async def _async(desk: Desk, plan: Plan) -> dict[str, Figure]:

@@ -17,7 +17,8 @@ from typing import Any
 
 from bailiwick import Guard, Session
 from bailiwick.action.approvals import Approval
-from bailiwick.guard.approving import Answer, answer
+from bailiwick.guard.approvals.approving import Answer, answer
+from bailiwick.model.approver import ProofMethod, Proven
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import Event, EventKind
 from bailiwick.stores.log_reader import LogReader
@@ -33,6 +34,7 @@ __all__ = [
     "approve",
     "asked",
     "call",
+    "claimed",
     "decisions",
     "edit",
     "events",
@@ -68,8 +70,10 @@ email  = "alice@acme.example"
 groups = ["support"]
 [users.bob]
 groups = ["leads"]
+clearance = "restricted"
 [users.dora]
 groups = ["leads"]
+clearance = "restricted"
 [users.carol]                     # owns the agents, and is a lead all the same
 groups = ["leads"]
 [users.gone]
@@ -183,6 +187,9 @@ permit (principal in Group::"leads", action == Action::"admin.revoke", resource)
 
 @id("leads-read")
 permit (principal in Group::"leads", action == Action::"admin.read_log", resource);
+
+@id("dora-invites")
+permit (principal == User::"dora", action == Action::"admin.accounts", resource);
 
 @id("bob-reveals")
 permit (principal == User::"bob", action == Action::"admin.reveal", resource);
@@ -308,6 +315,11 @@ def abandon(session: Session) -> None:
     session._state.closed = True
 
 
+def claimed(person: str, *, method: ProofMethod = ProofMethod.CLAIMED) -> Proven:
+    """Somebody at the machine, who says (or has shown) that they are this person."""
+    return Proven(user=person, method=method, at_ms=0, os_user="0:test")
+
+
 @dataclass(frozen=True)
 class Answered:
     """What became of an answer to a request for approval."""
@@ -318,7 +330,7 @@ class Answered:
 
 def approve(session: Session, approval_id: str, by: str = "bob", *, grant: bool = True) -> Answered:
     """Somebody answers a request. → the code of the refusal, or "" and the approval as it stands then."""
-    given = Answer(approval_id=approval_id, approver=by, grant=grant, gates=None, os_user="0:test")
+    given = Answer(approval_id=approval_id, by=claimed(by), grant=grant)
     told = session._engine.administer(lambda core: answer(core, given))
     return Answered(told.code, None) if isinstance(told, Reason) else Answered("", told)
 

@@ -19,7 +19,7 @@ from bailiwick.errors import (
     StoreError,
     UsageError,
 )
-from bailiwick.guard.current import current_session, running_permit
+from bailiwick.guard.current import current_session, effector, running_permit
 from bailiwick.guard.session import Session
 from bailiwick.guard.state import Permit
 from bailiwick.model.decision import Decision, Outcome
@@ -45,5 +45,6 @@ __all__ = [
     "StoreError",
     "UsageError",
     "current_session",
+    "effector",
     "running_permit",
 ]

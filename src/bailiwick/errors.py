@@ -11,8 +11,11 @@ it can do (`.hint`). Denial inside the guard is a value (`bailiwick.model.decisi
     ├── StoreError              a state store or log failed, is full, or is held by somebody else
     │   └── LogUnavailable      the audit log cannot take a record: effects are denied
     ├── DidNotRun               for tools to raise: nothing happened, so the call may be made again
+    ├── EffectorFailed          an effector began what it was to do, and did not finish
     ├── CanonicalError          a value has no canonical encoding
     ├── BundleError             a file is no bundle, or there can be none of these files
+    ├── WebhookRefused          a message is not one that bailiwick sent just now to whoever holds the secret
+    ├── FactUnavailable         a fact that a rule reads could not be had
     └── Refused                 a governed call did not run
         ├── Denied
         ├── ApprovalPending
@@ -37,6 +40,7 @@ __all__ = [
     "CanonicalError",
     "Denied",
     "DidNotRun",
+    "EffectorFailed",
     "FactUnavailable",
     "Finding",
     "LogUnavailable",
@@ -47,6 +51,7 @@ __all__ = [
     "Severity",
     "StoreError",
     "UsageError",
+    "WebhookRefused",
     "Where",
 ]
 
@@ -143,8 +148,16 @@ class DidNotRun(BailiwickError):
     with `idempotency = "none"` leaves the call in doubt."""
 
 
+class EffectorFailed(BailiwickError):
+    """An effector began what a tool asked for, and could not or must not finish. It may have had its effect."""
+
+
 class BundleError(BailiwickError):
     """A file is no bundle, or there can be no bundle of these files."""
+
+
+class WebhookRefused(BailiwickError):
+    """A message is not one that bailiwick sent just now to whoever holds the secret. Do nothing with it."""
 
 
 class FactUnavailable(BailiwickError):

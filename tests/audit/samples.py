@@ -177,7 +177,9 @@ def story(ticking: Ticking) -> list[Draft]:
     result = content_body(content="c-2", source="tool:mail.send", label=LABEL, origin="result", decision=call.id)
     others = [draft(kind.DECISION, allowed(f"prm-{number}")) for number in range(2, 6)]
     failed, cancelled, expired, lost = (other.id for other in others)
-    answer = {"approval": "apr-1", "by": "User::carol", "gates": ["external-mail"], "os_user": "carol"}
+    how = {"method": "signed", "os_user": "carol", "evidence": "sha256:" + "e" * 64}
+    answer = {"approval": "apr-1", "by": "User::carol", "gates": ["external-mail"], **how}
+    kept = {"enforced_used": ["sql"], "enforced_unused": ["path"]}
     ended = {"decision": call.id, "permit": "prm-1"}
     switch = {"target": "agents", "name": "support-bot", "by": "carol", "os_user": "carol"}
     suspension = draft(kind.SWITCH_SUSPENDED, {**switch, "reason": "Odd mails."}, session="")
@@ -218,7 +220,12 @@ def story(ticking: Ticking) -> list[Draft]:
             kind.DELEGATION_GRANTED,
             delegation_body(
                 to="researcher",
-                grant=Grant(tools=frozenset({"web.search"}), zones=frozenset({"web"}), expires_ms=5),
+                grant=Grant(
+                    tools=frozenset({"web.search"}),
+                    zones=frozenset({"web"}),
+                    expires_ms=5,
+                    budgets=(("searches", 3),),
+                ),
                 depth=1,
                 child_session="child",
             ),
@@ -238,17 +245,29 @@ def story(ticking: Ticking) -> list[Draft]:
         ),
         draft(
             kind.APPROVAL_REFUSED,
-            {"approval": "apr-1", "code": "own-call", "message": "Not your own.", "by": "User::alice", "os_user": "al"},
+            {"approval": "apr-1", "code": "own-call", "message": "Not your own.", "by": "User::alice", **how},
             session="",
         ),
-        draft(kind.APPROVAL_GRANTED, answer, session=""),
+        draft(
+            kind.APPROVAL_GRANTED,
+            {**answer, "remember": {"count": 5, "ttl_ms": 7_200_000, "open": ["body"], "task_wide": True}},
+            session="",
+        ),
         draft(kind.APPROVAL_DENIED, {**answer, "approval": "apr-2"}, session=""),
         call,
-        draft(kind.ACTION_COMPLETED, {**ended, "result_content": "c-2", "label": label_body(LABEL)}),
+        draft(
+            kind.ACTION_COMPLETED,
+            {
+                **ended,
+                "result_content": "c-2",
+                "label": label_body(LABEL),
+                **kept,
+            },
+        ),
         draft(kind.CONTENT_INGESTED, result, contents=[Content(role="text", data=b"queued")]),
         *others,
-        draft(kind.ACTION_FAILED, {"decision": failed, "permit": "prm-2", "error": "SMTPException"}),
-        draft(kind.ACTION_CANCELLED, {"decision": cancelled, "permit": "prm-3", "error": "TimeoutError"}),
+        draft(kind.ACTION_FAILED, {"decision": failed, "permit": "prm-2", "error": "SMTPException", **kept}),
+        draft(kind.ACTION_CANCELLED, {"decision": cancelled, "permit": "prm-3", "error": "TimeoutError", **kept}),
         draft(kind.ACTION_EXPIRED, {"decision": expired, "permit": "prm-4"}),
         draft(kind.LOG_RECOVERED, {"unknown": [lost], "from_seq": 0, "to_seq": 3}, session=""),
         draft(
@@ -312,6 +331,165 @@ def story(ticking: Ticking) -> list[Draft]:
             },
         ),
         draft(kind.TASK_WIDENED, {"tools": None, "zones": ["web"], "expires_ms": 8, "decision": ask.id}),
+        draft(
+            kind.ACCOUNT_INVITED,
+            {"user": "bob", "by": "carol", "expires_ms": 9, "again": False, "os_user": "carol"},
+            session="",
+        ),
+        draft(
+            kind.ACCOUNT_ENROLLED,
+            {
+                "user": "bob",
+                "credential": "Y3JlZA",
+                "public_key": "pQ",
+                "rp": "console.example",
+                "origin": "https://console.example",
+                "by": ask.id,
+            },
+            session="",
+        ),
+        draft(kind.ACCOUNT_SIGNED_IN, {"user": "bob", "method": "passkey", "credential": "Y3JlZA"}, session=""),
+        draft(
+            kind.ACCOUNT_SIGNED_IN,
+            {"user": "dora", "method": "oidc", "issuer": "https://idp", "subject": "00u"},
+            session="",
+        ),
+        draft(kind.ACCOUNT_SIGNED_OUT, {"user": "bob", "login": ask.id}, session=""),
+        draft(
+            kind.ACCOUNT_REFUSED,
+            {
+                "what": "login",
+                "code": "passkey-counter",
+                "message": "The counter of this passkey went back.",
+                "user": "bob",
+                "credential": "Y3JlZA",
+                "address": "192.0.2.7",
+                "more": 4,
+            },
+            session="",
+        ),
+        draft(
+            kind.ACCOUNT_REVOKED,
+            {
+                "user": "bob",
+                "by": "carol",
+                "reason": "lost",
+                "passkeys": 1,
+                "invitations": 0,
+                "sessions": 2,
+                "credential": "Y3JlZA",
+                "os_user": "carol",
+            },
+            session="",
+        ),
+        draft(kind.APPROVAL_EXPIRED, {"approval": "apr-2"}, session=""),
+        draft(
+            kind.APPROVAL_REMEMBERED,
+            {
+                "grant": "std-1",
+                "approval": "apr-1",
+                "tool": "mail.send",
+                "for_session": "",
+                "for_task": "Answer ticket 4711",
+                "open": ["body"],
+                "count": 5,
+                "expires_ms": 1_700_000_000_000,
+                "by": ["carol"],
+            },
+            session="",
+        ),
+        draft(
+            kind.APPROVAL_FORGOTTEN,
+            {
+                "grant": "std-1",
+                "approval": "apr-1",
+                "why": "revoked",
+                "by": "alice",
+                "method": "claimed",
+                "os_user": "alice",
+            },
+            session="",
+        ),
+        draft(
+            kind.APPROVAL_PLANTED,
+            {
+                "approval": "apr-6",
+                "digest": "sha256:" + "f" * 64,
+                "tool": "mail.send",
+                "made_from": "apr-1",
+                "for": "carol",
+            },
+            session="",
+        ),
+        *(
+            draft(
+                each,
+                {
+                    "approval": "apr-6",
+                    "by": "carol",
+                    "method": "signed",
+                    "os_user": "",
+                    "evidence": "sha256:" + "e" * 64,
+                },
+                session="",
+            )
+            for each in (kind.APPROVAL_CHECK_PASSED, kind.APPROVAL_CHECK_FAILED)
+        ),
+        draft(kind.APPROVAL_WITHDRAWN, {"approval": "apr-3", "by": "alice", "os_user": "alice"}, session=""),
+        draft(kind.APPROVAL_WITHDRAWN, {"approval": "apr-5", "code": "approval-under-other-rules"}),
+        draft(
+            kind.APPROVAL_EDITED,
+            {
+                "approval": "apr-4",
+                "by": "carol",
+                "method": "signed",
+                "os_user": "",
+                "evidence": "sha256:" + "e" * 64,
+                "successor": "apr-5",
+                "digest": "sha256:" + "d" * 64,
+                "gates": ["external-mail"],
+            },
+            session="",
+        ),
+        draft(
+            kind.BUDGET_SET,
+            {
+                "budget": "mails_per_day",
+                "owner": "User::alice",
+                "by": "bob",
+                "reason": "A newsletter.",
+                "before": 50,
+                "after": 0,
+                "os_user": "bob",
+            },
+            session="",
+        ),
+        draft(
+            kind.BUDGET_REFUSED,
+            {
+                "budget": "mails_per_day",
+                "owner": "User::alice",
+                "by": "bob",
+                "code": "budget-changed",
+                "message": "No.",
+                "os_user": "bob",
+                "order": ask.id,
+            },
+            session="",
+        ),
+        draft(
+            kind.CHANNEL_FAILED,
+            {
+                "channel": "ops",
+                "approval": "apr-1",
+                "news": "requested",
+                "message": "msg_1",
+                "attempts": 12,
+                "error": "it answered 500",
+                "gone": False,
+            },
+            session="",
+        ),
         draft(kind.SESSION_CLOSED, {"decisions": 6}),
     ]
 

@@ -25,6 +25,23 @@ def test_it_does_not_load(tmp_path: Path, case: dict[str, Any]) -> None:
     assert all(finding.where.file == "bailiwick.toml" and finding.where.line for finding in found)
 
 
+def test_a_wrong_kind_is_the_only_finding(tmp_path: Path) -> None:
+    project(tmp_path, '[channels.a]\nkind = "mail"\nto = ["approvers"]\n')
+    with pytest.raises(ProjectError) as refused:
+        load_project(tmp_path)
+    assert [finding.rule for finding in refused.value.findings] == ["unknown-choice"]
+
+
+def test_a_missing_server_is_said_at_the_channel_of_mail(tmp_path: Path) -> None:
+    first = '[channels.a]\nkind = "slack"\nurl_env = "S"\n'
+    project(tmp_path, first + '[channels.b]\nkind = "email"\nto = ["approvers"]\n')
+    with pytest.raises(ProjectError) as refused:
+        load_project(tmp_path)
+    (found,) = refused.value.findings
+    line = (tmp_path / "bailiwick.toml").read_text(encoding="utf-8").splitlines()[(found.where.line or 0) - 1]
+    assert (found.rule, line) == ("missing-key", 'kind = "email"')
+
+
 def test_what_the_documentation_shows_loads(tmp_path: Path) -> None:
     project(
         tmp_path,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bailiwick import ApprovalPending, Session
+from bailiwick import ApprovalPending, Denied, Session
 from bailiwick.audit.report import State
 from bailiwick.model.event import EventKind
 from bailiwick.stores.log_reader import verify_folder
@@ -158,3 +158,80 @@ def test_who_one_is_may_stand_in_the_environment(
     assert terminal("approvals", "show", request, "--dir", folder).code == 0
     assert terminal("approvals", "approve", request, "--as", "alice", "--dir", folder).code == 1, "--as comes first"
     assert terminal("approvals", "approve", request, "--dir", folder).code == 0
+
+
+def test_a_request_is_approved_with_other_arguments(terminal: Terminal, folder: Path, session: Session) -> None:
+    (request,) = asked(session)
+    how = ("--as", "bob", "--dir", folder, "--json")
+    told = terminal("approvals", "approve", request, "--edit", 'subject="Good evening"', *how)
+    assert (told.code, told.json["status"], told.json["edit_of"]) == (0, "granted", request)
+    assert told.json["card"]["edit"]["asked"] == {"subject": "Hello"}
+    old = terminal("approvals", "show", request, *how).json
+    assert (old["status"], old["successor"], old["edited"]["subject"]) == ("edited", told.json["id"], "Good evening")
+    with pytest.raises(Denied) as original:
+        session.call("mail.send", MAIL, run=Tool().run)
+    assert "Good evening" in str(original.value)
+    tool = Tool()
+    session.call("mail.send", {**MAIL, "subject": "Good evening"}, run=tool.run)
+    assert len(tool.runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        (["subject"], "does not name one argument"),
+        (["=1"], "does not name one argument"),
+        (["subject=Good evening"], "--edit subject"),
+        (['subject="a"', 'subject="b"'], "does not name one argument"),
+    ],
+)
+def test_an_edit_that_cannot_be_read_is_refused(
+    terminal: Terminal, folder: Path, session: Session, edits: list[str], said: str
+) -> None:
+    (request,) = asked(session)
+    given = [part for edit in edits for part in ("--edit", edit)]
+    told = terminal("approvals", "approve", request, *given, "--as", "bob", "--dir", folder)
+    assert told.code == 2
+    assert said in told.err
+    left_out = terminal(
+        "approvals", "approve", request, "--edit", "subject=null", "--as", "bob", "--dir", folder, "--json"
+    )
+    assert (left_out.code, left_out.json["code"]) == (1, "edit-denied"), "it is no optional argument"
+
+
+def test_the_user_withdraws_and_history_tells(terminal: Terminal, folder: Path, session: Session) -> None:
+    (request,) = asked(session)
+    how = ("--dir", folder)
+    assert terminal("approvals", "withdraw", request, "--as", "bob", *how).code == 1
+    assert terminal("approvals", "withdraw", request, "--as", "alice", *how).out == f"{request} is withdrawn\n"
+    (item,) = terminal("approvals", "history", "--as", "bob", *how, "--json").json
+    assert (item["id"], item["status"]) == (request, "withdrawn")
+    told = terminal("approvals", "history", "--as", "bob", *how)
+    assert request in told.out
+    assert "withdrawn" in told.out
+
+
+def test_the_user_sees_and_withdraws_what_was_asked_for_them_and_answers_nothing(
+    terminal: Terminal, folder: Path, session: Session
+) -> None:
+    edit(folder, "administration/people.cedar", "permit (principal, act", 'permit (principal in Group::"leads", act')
+    (request,) = asked(session)
+    how = ("--as", "alice", "--dir", folder)
+    (item,) = terminal("approvals", "list", *how, "--json").json
+    assert item["id"] == request
+    assert "Good morning" in terminal("approvals", "show", request, *how).out
+    for verb in (["approve"], ["deny"], ["approve", "--edit", 'subject="Hi"']):
+        told = terminal("approvals", verb[0], request, *verb[1:], *how, "--json")
+        assert told.code == 1
+    assert terminal("approvals", "show", request, *how, "--json").json["status"] == "requested"
+    assert terminal("approvals", "withdraw", request, *how).code == 0
+
+
+def test_history_says_who_edited(terminal: Terminal, folder: Path, session: Session) -> None:
+    (request,) = asked(session)
+    how = ("--as", "bob", "--dir", folder)
+    terminal("approvals", "approve", request, "--edit", 'subject="Good evening"', *how)
+    rows = {row["id"]: row for row in terminal("approvals", "history", *how, "--json").json}
+    assert (rows[request]["status"], rows[request]["edited_by"], rows[request]["votes"]) == ("edited", "bob", [])
+    assert "edited by bob" in " ".join(terminal("approvals", "history", *how).out.split())
+    assert "edited by bob" in terminal("approvals", "show", request, *how).out

@@ -125,3 +125,4 @@ def test_explain_takes_what_was_used_before(terminal: Terminal, folder: Path) ->
         assert terminal(*asked, *call, "--usage", f"puts={before}").json["outcome"] == outcome
     assert terminal(*asked, *call, "--usage", "pots=3").code == 2
     assert terminal(*asked, *call, "--usage", "puts=many").code == 2
+    assert "NAME=NUMBER" in terminal(*asked, *call, "--usage", "puts").err

@@ -82,6 +82,21 @@ def test_without_channels_there_is_nothing_to_do(terminal: Terminal, tmp_path: P
     folder = make_world(tmp_path)
     assert "no channel" in terminal("channels", "list", "--dir", folder).out
     assert terminal("approvals", "notify", "--once", "--dir", folder).code == 0
+    said = terminal("channels", "test", "ops", "--dir", folder)
+    assert said.code == 2
+    assert "declare [channels.ops] in bailiwick.toml, see docs/channels.md" in said.err
+
+
+def test_a_failure_says_what_to_do(terminal: Terminal, folder: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOOK_SECRET")
+    said = terminal("channels", "test", "ops", "--dir", folder)
+    assert said.code == 1
+    assert "there is no secret in the variable HOOK_SECRET: set it where" in said.out
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    edit(folder, "bailiwick.toml", f":{web.port}/", ":1/")
+    said = terminal("channels", "test", "ops", "--dir", folder)
+    assert "there is no connection" in said.out
+    assert "see that its address and port are right" in said.out
 
 
 @pytest.mark.parametrize("verb", [("approvals", "notify", "--dir"), ("serve", "--port", "0")])
@@ -98,17 +113,23 @@ def test_they_are_served_beside_the_console_and_alone_until_the_end(
     web.replies = Telling()
     with opened(folder) as session:
         asked = request(session)
-    with subprocess.Popen([sys.executable, "-c", SCRIPT, *verb, str(folder)], stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *verb, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         try:
             assert arrived.wait(30)
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
             assert process.stderr is not None
             assert process.stderr.read() == b""
+            assert process.stdout is not None
+            told = process.stdout.read().decode().splitlines()
         finally:
             process.kill()
     (seen,) = web.seen
     assert json.loads(seen.body)["data"]["approval"] == asked
+    if "notify" in verb:
+        assert told == ["serving ops; ends with Ctrl-C", f"ops: requested {asked}: arrived"]
 
 
 def test_a_channel_that_cannot_load_is_said_with_its_line(terminal: Terminal, folder: Path) -> None:
@@ -116,3 +137,4 @@ def test_a_channel_that_cannot_load_is_said_with_its_line(terminal: Terminal, fo
     said = terminal("channels", "list", "--dir", folder)
     assert said.code == 2
     assert "bailiwick.toml:" in said.err
+    assert said.err.count("what to do:") == 1, "what follows from a wrong kind is not said"

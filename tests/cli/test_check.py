@@ -183,6 +183,9 @@ def test_an_entry_of_the_rulebook_is_printed_without_any_project(
     said = terminal("check", "--why", "unknown-gruop")
     assert (said.code, said.out) == (2, "")
     assert "did you mean 'unknown-group'?" in " ".join(said.err.split())
+    said = terminal("check", "--why", "nope")
+    assert (said.code, said.out) == (2, "")
+    assert "'nope'; did you mean '" in " ".join(said.err.split())
 
 
 # ── SARIF ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -322,6 +325,14 @@ def test_explain_says_who_may_not_even_open_a_session(terminal: Terminal, folder
         assert (said.code, said.json["outcome"]) == (0, "deny")
     said = explain(terminal, folder, "page.read", {"id": "1"}, "--json", user="", service="nightly")
     assert said.json["links"][0]["link"] == 'Service::"nightly"'
+
+
+@pytest.mark.parametrize("host", ["api.example.com", "API.example.com=10.0.0.1", "a.example=elsewhere", "=10.0.0.1"])
+def test_explain_takes_hosts_in_their_one_form(terminal: Terminal, folder: Path, host: str) -> None:
+    said = explain(terminal, folder, "page.read", {"id": "1"}, "--host", host)
+    assert (said.code, said.out) == (2, "")
+    assert "api.example.com=192.0.2.1" in said.err
+    assert explain(terminal, folder, "page.read", {"id": "1"}, "--host", "a.example=10.0.0.1").code == 0
 
 
 @pytest.mark.parametrize("text", ["", "[]", "1", "{", '{"id": "1", "id": "2"}', "null"])

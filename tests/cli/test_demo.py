@@ -85,3 +85,11 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path, terminal: Term
     assert (said.code, said.out) == (2, "")
     assert "what to do:" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_is_used_once(shown: tuple[Path, Said], terminal: Terminal) -> None:
+    before = (shown[0] / "mailbox.mbox").read_bytes()
+    said = terminal("demo", "--auto-approve", "--dir", shown[0])
+    assert (said.code, said.out) == (2, "")
+    assert "name an empty or a new one" in said.err
+    assert (shown[0] / "mailbox.mbox").read_bytes() == before

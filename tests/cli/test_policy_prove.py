@@ -26,6 +26,12 @@ audience = "bailiwick"
 jwks     = "https://login.example.com/keys"
 groups   = { claim = "groups", map = { everybody = "support-leads" } }
 """
+FEWER = """
+[[properties]]
+name  = "no more than {most} mails"
+never = "allowed"
+when  = 'action in Action::"send" && context.usage.mails_per_day.after > {most}'
+"""
 ALL_MAIL = """
 [[properties]]
 name  = "no mail at all"
@@ -221,3 +227,18 @@ def test_a_weaker_approval_says_what_is_weaker(
     change(new, before, after)
     said = terminal("policy", "diff", old, new)
     assert says in " ".join(said.out.split()), said.out + said.err
+
+
+def test_rules_over_budgets_are_compared_and_proved(
+    terminal: Callable[..., Said], project: Callable[[str], Path]
+) -> None:
+    old, new = project("old"), project("new")
+    change(new, "context.usage.mails_per_day.after > 50", "context.usage.mails_per_day.after > 60")
+    wider = terminal("policy", "diff", old, new, "--json").json
+    assert {
+        (each["tool"], each["example"]["facts"]["context.usage.mails_per_day.after"]) for each in wider["findings"]
+    } == {("mail.send", 51)}
+    assert terminal("policy", "diff", new, old).code == 0, "what is taken back grants nothing"
+    for most, verdict in ((50, "proved"), (49, "refuted")):
+        declare(old, FEWER.format(most=most))
+        assert f"{verdict}: no more than {most} mails" in terminal("policy", "prove", old).out

@@ -42,7 +42,15 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
     "findings-settings": (
         Kind.FINDING,
         "bailiwick.toml and the folder",
-        ("project.", "model.", "policy.prove.", "identity.oidc_settings"),
+        (
+            "project.",
+            "model.",
+            "policy.prove.",
+            "identity.oidc_settings",
+            "guard.own_types",
+            "action.budget_amounts",
+            "action.channel_settings",
+        ),
     ),
     "findings-tools": (Kind.FINDING, "tools/*.toml", ("action.",)),
     "findings-directory": (Kind.FINDING, "directory.toml", ("identity.directory",)),
@@ -56,25 +64,74 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
             "project.guard",
             "project.tools",
             "guard.circumstances",
-            "guard.credentials",
-            "guard.handing_over",
+            "guard.handing.credentials",
+            "guard.handing.handing_over",
             "guard.names",
             "guard.opening",
-            "guard.scoping",
+            "guard.handing.scoping",
         ),
     ),
-    "reasons-call": (Kind.REASON, "the call and its arguments", ("action.parse", "action.types.")),
+    "reasons-call": (
+        Kind.REASON,
+        "the call and its arguments",
+        (
+            "action.parse",
+            "action.types.",
+            "guard.own_types",
+            "guard.looking_up",
+            "action.budget_amounts",
+            "guard.spending",
+        ),
+    ),
     "reasons-policy": (Kind.REASON, "the rules", ("policy.",)),
-    "reasons-approval": (Kind.REASON, "approvals of a call", ("action.approvals", "guard.core", "guard.standing")),
-    "reasons-answer": (Kind.REASON, "somebody's answer to a request", ("action.approval_vote", "guard.approving")),
+    "reasons-approval": (
+        Kind.REASON,
+        "approvals of a call",
+        (
+            "action.approvals",
+            "action.standing",
+            "guard.approvals.asking",
+            "guard.core",
+            "guard.approvals.eligible",
+            "guard.approvals.remembering",
+            "guard.approvals.stopped",
+        ),
+    ),
+    "reasons-answer": (
+        Kind.REASON,
+        "somebody's answer to a request",
+        (
+            "action.approval_vote",
+            "guard.approvals.approving",
+            "guard.approvals.editing",
+            "guard.approvals.forgetting",
+            "guard.approvals.planting",
+        ),
+    ),
+    "reasons-console": (
+        Kind.REASON,
+        "signing in to the console, and signed answers",
+        (
+            "guard.people.challenges",
+            "guard.people.enrolling",
+            "guard.people.signing_in",
+            "identity.oidc_login",
+            "identity.passkeys",
+            "identity.signed_answers",
+            "server.auth",
+        ),
+    ),
     "reasons-administration": (
         Kind.REASON,
         "administration and bundles",
         (
-            "guard.administering",
-            "guard.activating",
-            "guard.suspending",
-            "guard.revoking",
+            "guard.people.accounts",
+            "guard.administration.administering",
+            "guard.administration.budgeting",
+            "guard.administration.entitled",
+            "guard.administration.activating",
+            "guard.administration.suspending",
+            "guard.administration.revoking",
             "project.bundle",
             "identity.bundle_signatures",
         ),
@@ -162,7 +219,7 @@ def _cedar(shape: Shape) -> str:
 
 def _sample(name: str) -> dict[str, str | int | bool | tuple[str, ...]]:
     """Options without which a type cannot say its shape."""
-    return {"values": ("a", "b")} if name == "enum" else {"dialect": "sqlite"}
+    return {"values": ("a", "b")} if name in ("enum", "enum[]") else {"dialect": "sqlite"}
 
 
 def _effects() -> str:
@@ -299,7 +356,7 @@ def _toml(value: object) -> str:
         return f'"{value}"'
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     assert isinstance(value, list)
     return f"[{', '.join(map(_toml, value))}]"

@@ -52,6 +52,8 @@ def load_block(block: Block, folder: Path) -> None:
         case "directory":
             shutil.copytree(SUPPORT / "tools", project / "tools", dirs_exist_ok=True)
             (project / "directory.toml").write_text(block.text, encoding="utf-8")
+            if "around" in block.words:
+                shutil.copy(SUPPORT / "bailiwick.toml", project)
         case "cedar":
             shutil.copytree(SUPPORT / "tools", project / "tools", dirs_exist_ok=True)
             shutil.copy(SUPPORT / "directory.toml", project)

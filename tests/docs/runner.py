@@ -26,6 +26,15 @@ ELSEWHERE: Mapping[str, str] = {
     "make run": "test_pages.test_make_run_is_the_demo and test_pages.test_the_demo_that_make_run_runs",
     "make test": "what runs this",
     "make setup": "without it nothing here would be installed",
+    "bailiwick serve examples/support": "does not end; tests/cli/test_serve.py",
+    "bailiwick approvals approve apr-0123456789ab --as lena --edit 'subject=\"Your order\"'": (
+        "tests/cli/test_approvals.py"
+    ),
+    "bailiwick approvals approve apr-0123456789ab --as lena --remember count=5,ttl=2h,open=body": (
+        "tests/cli/test_approvals_standing.py"
+    ),
+    "bailiwick approvals standing --as lena": "tests/cli/test_approvals_standing.py",
+    "bailiwick approvals revoke std-0123456789ab --as lena": "tests/cli/test_approvals_standing.py",
     'pip install ".[langchain]"': "needs a package index; test_pages.test_extras_are_those_that_the_docs_name",
 }
 """Commands that are printed and not run here, with what covers them."""

@@ -66,7 +66,7 @@ SINKS: Mapping[str, Sink] = {
         id="rule",
         message="message",
         hint="hint",
-        modules=("action", "identity", "model", "policy", "project", "testing"),
+        modules=("action", "guard.own_types", "identity", "model", "policy", "project", "testing"),
     ),
     "note": Sink(
         kind=Kind.FINDING,
@@ -87,14 +87,28 @@ SINKS: Mapping[str, Sink] = {
         hint=2,
         modules=(
             "action",
-            "guard.activating",
-            "guard.approving",
+            "guard.people.accounts",
+            "guard.administration.activating",
+            "guard.approvals.approving",
+            "guard.administration.budgeting",
             "guard.circumstances",
-            "guard.credentials",
+            "guard.handing.credentials",
+            "guard.approvals.editing",
+            "guard.approvals.eligible",
+            "guard.approvals.forgetting",
             "guard.names",
-            "guard.revoking",
+            "guard.approvals.remembering",
+            "guard.administration.revoking",
             "identity",
+            "server.auth",
         ),
+    ),
+    "away": Sink(
+        kind=Kind.REASON,
+        id=1,
+        message=2,
+        hint=3,
+        modules=("guard.people.challenges", "guard.people.enrolling", "guard.people.signing_in"),
     ),
     "_refused": Sink(kind=Kind.REASON, id=0, message=1, hint=2, modules=("action.parse",)),
     "Unparsable": Sink(
@@ -114,11 +128,22 @@ DYNAMIC: Mapping[tuple[str, str], Callable[[], set[str]]] = {
     ("action.approval_vote", "f'approval-{status.value}'"): lambda: {
         f"approval-{status}" for status in ApprovalStatus if status is not ApprovalStatus.REQUESTED
     },
+    ("guard.approvals.approving", "f'approval-{found.status.value}'"): lambda: {
+        f"approval-{status}" for status in ApprovalStatus if status is not ApprovalStatus.REQUESTED
+    },
+    ("guard.approvals.approving", "code"): set,
+    ("guard.approvals.editing", "f'approval-{found.status.value}'"): lambda: {
+        f"approval-{status}" for status in ApprovalStatus if status is not ApprovalStatus.REQUESTED
+    },
     # The ids of a project's own rules.
     ("policy.reasons", "name"): set,
     ("policy.reasons", "gate.id"): set,
     # Found elsewhere and handed on under its own id.
     ("action.parse", "found.code"): set,
+    ("action.types.lists", "parsed.code"): set,
+    ("action.types.objects", "parsed.code"): set,
+    # The codes of a project's own types.
+    ("guard.own_types", "code"): set,
     ("audit.verify", "problem.code"): set,
     ("audit.verify", "code"): set,
 }

@@ -44,6 +44,18 @@ def rows(path: Path, text: str, **settings: object) -> list[tuple[object, ...]]:
     return list(ReadOnlySqlite(path, **settings).handle(decided_sql(text, "sqlite")).rows().rows)  # type: ignore[arg-type]
 
 
+def test_a_database_that_is_not_there_is_named_and_may_come_later(path: Path, tmp_path: Path) -> None:
+    later = tmp_path / "later.db"
+    effector = ReadOnlySqlite(later)
+    query = "SELECT count(*) FROM customers"
+    with pytest.raises(DidNotRun, match="there is no database") as refused:
+        effector.handle(decided_sql(query, "sqlite")).rows()
+    assert str(later) in str(refused.value)
+    assert "make it first" in refused.value.hint
+    path.rename(later)
+    assert list(effector.handle(decided_sql(query, "sqlite")).rows().rows) == [(3,)]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -147,7 +159,7 @@ def test_a_query_is_run_once(path: Path) -> None:
 
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(DidNotRun, match="unable to open"):
+    with pytest.raises(DidNotRun, match="there is no database"):
         rows(tmp_path / "none.db", "SELECT 1")
     assert not list(tmp_path.iterdir())
 

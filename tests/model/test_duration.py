@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bailiwick.model.duration import duration_ms
+from bailiwick.model.duration import duration_ms, duration_text
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,11 @@ def test_a_duration_in_milliseconds(text: str, ms: int) -> None:
 )
 def test_what_is_no_duration(text: object) -> None:
     assert duration_ms(text) is None
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(0, "0s"), (28_800_000, "8h"), (5_400_000, "1h30m"), (90_061_001, "1d1h1m1s1ms"), (60_000, "1m")]
+)
+def test_a_duration_is_written_as_it_is_read(ms: int, text: str) -> None:
+    assert duration_text(ms) == text
+    assert duration_ms(text) == (ms or None)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bailiwick import Guard
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.identity.bundle_signatures import sign
 from bailiwick.identity.keys import PrivateKey
 from bailiwick.model.bundle import ProjectBundle

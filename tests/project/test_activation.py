@@ -13,10 +13,10 @@ import pytest
 
 from bailiwick import BailiwickError, Denied, Guard, StoreError, UsageError
 from bailiwick.audit.report import State
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.model.bundle import ProjectBundle, build
 from bailiwick.model.event import Event, EventKind
-from bailiwick.model.standing import Target, TargetKind
+from bailiwick.model.suspensions import Target, TargetKind
 from bailiwick.project.bundle import build_bundle
 from bailiwick.project.status import bundle_status
 from bailiwick.stores.log_reader import verify_folder
@@ -178,6 +178,7 @@ def test_what_is_stored_rests_on_some_settings(folder: Path, name: str) -> None:
         texts["tools/desk.toml"] = (
             FILES["tools/desk.toml"].replace('"internal"', '"secret"').replace('"confidential"', '"secret"')
         )
+        texts["directory.toml"] = FILES["directory.toml"].replace('"restricted"', '"public"')
     assert done(folder, bundled(folder, 1, files=texts)) == code
     assert held(folder) == 0
 

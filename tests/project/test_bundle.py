@@ -13,7 +13,7 @@ import pytest
 
 from bailiwick import BailiwickError, ProjectError
 from bailiwick.errors import BundleError, UsageError
-from bailiwick.guard.activating import check_bundle
+from bailiwick.guard.administration.activating import check_bundle
 from bailiwick.guard.planes import BundleRules, Planes
 from bailiwick.identity.bundle_signatures import claimed_signers, sign
 from bailiwick.model.bundle import ProjectBundle, SourceFile, build, read

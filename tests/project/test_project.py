@@ -238,9 +238,11 @@ def test_a_setting_takes_what_it_can_use_or_says_where_it_is_wrong(setting: Sett
     else:
         assert (setting.key, value) in {
             ("org.domains", "[]"),
+            ("org.mailboxes", "[]"),
             ("labels.categories", "[]"),
             ("hours.days", "[]"),
             ("plans.approvers", "[]"),
+            ("approvals.readers", "[]"),
             ("bundles.required", "true"),
             ("bundles.separation", "true"),
             ("stores.path", '" "'),
@@ -281,6 +283,7 @@ def test_the_public_names_are_these() -> None:
         "StoreError",
         "UsageError",
         "current_session",
+        "effector",
         "running_permit",
     ]
     assert all(hasattr(bailiwick, name) for name in bailiwick.__all__)

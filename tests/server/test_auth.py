@@ -30,7 +30,7 @@ from bailiwick.identity.signed_answers import verify_signed_answer
 from bailiwick.model.approver import ProofMethod, Proven
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import Event, EventKind
-from bailiwick.model.standing import Target, TargetKind
+from bailiwick.model.suspensions import Target, TargetKind
 from bailiwick.server.auth import Doorkeeper
 from bailiwick.server.doorway import own_path
 from bailiwick.server.pages import Pages
@@ -150,7 +150,10 @@ def test_an_invitation_is_for_one_passkey(house: House) -> None:
     first, second = house.visitor(), house.visitor()
     token = second.token(f"/enrol/{code}")
     options = second.options(f"/enrol/{code}", token)
-    assert first.enrol(code).status_code == 200
+    assert "is enrolled" not in first.client.get("/login").text
+    done = first.enrol(code)
+    assert done.status_code == 200
+    assert "Your passkey is enrolled." in first.client.get(done.json()["next"]).text
     assert second.post(f"/enrol/{code}", token, {"answer": second.device.create(options)}).status_code == 403
     assert second.client.get(f"/enrol/{code}").status_code == 404
     assert second.login().status_code == 403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tomllib
 from collections.abc import Iterator
@@ -16,14 +17,15 @@ from bailiwick import ApprovalPending, Guard
 from bailiwick.action.approval_card import MAX_CARD_BYTES
 from bailiwick.action.approvals import Approval
 from bailiwick.model.event import EventKind
+from bailiwick.model.label import Label
 from bailiwick.server.app import console_of, create_app
 from bailiwick.server.pages import Pages
 from bailiwick.server.security import Fence
 from tests.server.console import Console, serving
 from tests.server.door import SignedIn
 from tests.server.people import ORIGIN, Visitor, invited
-from tests.server.requests import LEADS_ONLY, ask, drawn_anew, stranger, two_leads
-from tests.worlds import MAIL, Clock, Tool, events, with_ports
+from tests.server.requests import LEADS_ONLY, TWO, ask, drawn_anew, stranger, two_leads
+from tests.worlds import FILES, MAIL, Clock, Tool, events, with_ports
 
 HOSTILE = tomllib.loads((Path(__file__).parent / "data" / "hostile.toml").read_text(encoding="utf-8"))["text"]
 
@@ -93,7 +95,7 @@ def test_nobody_sees_a_page_without_signing_in(console: Console) -> None:
 
 @pytest.mark.parametrize(
     ("who", "sees"),
-    [("bob", True), ("dora", True), ("alice", False), ("eve", False), ("gone", False), ("nobody", False)],
+    [("bob", True), ("dora", True), ("eve", False), ("gone", False), ("nobody", False)],
 )
 def test_who_may_not_answer_sees_and_counts_nothing_of_it(tmp_path: Path, who: str, sees: bool) -> None:
     folder = two_leads(tmp_path, administration_people_cedar=LEADS_ONLY)
@@ -320,6 +322,55 @@ def test_who_asked_sees_it_and_cannot_approve_it(console: Console) -> None:
     assert "alice is in the chain that asks" in said.data.decode()
 
 
+OWN = """
+@id("not-ones-own")
+@reason("Nobody answers a request that was made on their own behalf.")
+forbid (principal, action == Action::"admin.approve", resource)
+when   { context.own };
+"""
+
+
+@pytest.mark.parametrize("rules", [LEADS_ONLY, LEADS_ONLY + OWN], ids=["no-rule", "forbidden"])
+def test_the_user_sees_what_was_asked_for_them_and_can_only_withdraw_it(tmp_path: Path, rules: str) -> None:
+    # The gate names alice, too: but for the rules her no would count.
+    gate = TWO.replace('@approvers("Group::leads")', '@approvers("Group::leads, User::alice")')
+    folder = two_leads(tmp_path, policies_desk_cedar=gate, administration_people_cedar=rules)
+    with Guard.open(folder) as guard, serving(guard) as console:
+        item = ask(guard)
+        path = f"/approvals/{item.id}"
+        (row,) = json.loads(console.get("/inbox.json", "alice").data)["groups"][0]["items"]
+        assert (row["id"], row["own"], row["yours"]) == (item.id, True, False)
+        assert "yours, asked on your behalf" in console.get("/", "alice").data.decode()
+        assert "yours, asked on your behalf" not in console.get("/", "bob").data.decode()
+        page = console.get(path, "alice").data.decode()
+        assert f'action="{path}/withdraw"' in page
+        assert f'action="{path}/answer"' not in page
+        told = json.loads(console.get(f"{path}.json", "alice").data)
+        assert (told["may_approve"], told["may_deny"], told["may_withdraw"]) == (False, False, True)
+        form = {"csrf": SignedIn().csrf_token(_as("alice")), "card_digest": item.card_digest}
+        for word in ("approve", "deny"):
+            assert console.post(f"{path}/answer", "alice", {**form, "word": word}).status == 409
+        assert json.loads(console.get(f"{path}.json", "bob").data)["votes"] == []
+        assert console.post(f"{path}/withdraw", "alice", form).status == 303
+        assert json.loads(console.get(f"{path}.json", "alice").data)["status"] == "withdrawn"
+
+
+def test_the_user_does_not_see_their_request_where_they_may_not_read_its_card(tmp_path: Path) -> None:
+    with Guard.open(two_leads(tmp_path, administration_people_cedar=LEADS_ONLY)) as guard, serving(guard) as console:
+        item = ask(guard)
+        asked = dataclasses.replace(item.asked, label=Label(readers=frozenset({"Group::leads"})))
+        secret = dataclasses.replace(item, id="apr-secret", asked=asked)
+        guard.state.save(secret)
+        guard.state.save(dataclasses.replace(item, id="apr-planted", planted=True))
+        missing = console.get("/approvals/apr-none", "alice")
+        for each in ("apr-secret", "apr-planted"):
+            assert console.get(f"/approvals/{each}", "bob").status == 200
+            refused = console.get(f"/approvals/{each}", "alice")
+            assert (missing.status, missing.data) == (refused.status, refused.data)
+        (group,) = json.loads(console.get("/inbox.json", "alice").data)["groups"]
+        assert [row["id"] for row in group["items"]] == [item.id]
+
+
 @pytest.mark.parametrize(
     "changed", [{"card_digest": "sha256:other"}, {"card_digest": ""}, {"word": "maybe"}, {"word": ""}]
 )
@@ -351,6 +402,23 @@ def test_a_page_that_asks_again_gets_what_changed_and_is_not_asked_of_the_rules_
     assert console.answer(item.id, "bob", "deny").status == 303
     over = console.get(f"/approvals/{item.id}?seen={other}", "bob", **{"HX-Request": "true"})
     assert b"denied" in over.data
+
+
+def test_an_open_page_renews_itself_when_more_people_may_answer(tmp_path: Path) -> None:
+    gate = '@approvers("User::bob") @escalate_to("User::dora") @escalate_after("5m")'
+    desk = FILES["policies/desk.cedar"].replace('@approvers("Group::leads")', gate)
+    with Guard.open(two_leads(tmp_path, policies_desk_cedar=desk)) as guard, serving(guard) as console:
+        clock = Clock(guard.engine.ports.clock())
+        with_ports(guard, clock=clock)
+        item = ask(guard)
+        seen = {path: seen_in(console.get(path, "dora").data) for path in ("/", f"/approvals/{item.id}")}
+        assert "Deny</button>" not in console.get(f"/approvals/{item.id}", "dora").data.decode()
+        for ms, then in ((5 * 60_000 - 1, 204), (1, 200)):
+            clock.forward(ms=ms)
+            for path, mark in seen.items():
+                again = console.get(f"{path}?seen={mark}", "dora", **{"HX-Request": "true"})
+                assert again.status == then, path
+        assert "Deny</button>" in console.get(f"/approvals/{item.id}", "dora").data.decode()
 
 
 def test_a_page_whose_person_is_gone_goes_to_the_door_as_a_whole(console: Console) -> None:

@@ -143,6 +143,18 @@ def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(console: 
         assert answer.status == 413
 
 
+def test_a_body_whose_length_is_said_twice_is_refused(console: Console) -> None:
+    host, port = console.origin.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        raw.sendall(
+            f"POST /approvals/x/answer HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: who=bob\r\n"
+            "Sec-Fetch-Site: same-origin\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n"
+            "Connection: close\r\n\r\n0\r\n\r\n".encode()
+        )
+        with raw.makefile("rb") as answer:
+            assert answer.readline().split()[1] == b"400"
+
+
 def test_a_field_twice_or_a_file_is_no_field(console: Console) -> None:
     ours = {"Cookie": "who=bob", "Sec-Fetch-Site": "same-origin"}
     token = re.search(r'name="csrf" value="(\w+)"', console.get("/", "bob").data.decode())

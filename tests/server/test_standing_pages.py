@@ -91,3 +91,6 @@ def test_who_may_know_sees_how_people_answer(console: Console) -> None:
     (row,) = twin(console, "/approvers.json", "dora")["rows"]
     assert (row["person"], row["answers"], row["yes"]) == ("bob", 1, 0)
     assert "bob" in console.get("/approvers", "dora").data.decode()
+    for path in ("/", "/history", "/standing"):
+        assert b'href="/approvers"' in console.get(path, "dora").data
+        assert b'href="/approvers"' not in console.get(path, "bob").data

@@ -279,3 +279,22 @@ def test_a_case_without_the_facts_of_its_rules_is_never_printed(tmp_path: Path) 
     assert all("frozen = " in each.toml for each in before.missing if any(one.rule == "frozen" for one in each.mutants))
     after = mutated(planes, text + "".join(f"\n{each.toml}" for each in before.missing))
     assert names(after).isdisjoint(names(before))
+
+
+def test_missing_tests_say_where_hosts_are(tmp_path: Path) -> None:
+    tool = '[tools."web.get"]\neffects = ["fetch"]\nargs.url = { type = "url", role = "target" }\n'
+    rules = (
+        '@id("web") permit (principal, action == Action::"web.get", resource);\n'
+        '@id("inside") forbid (principal, action in Action::"fetch", resource) when { context.fetch.private };\n'
+    )
+    planes = planes_of(tmp_path, tools_desk_toml=FILES["tools/desk.toml"] + tool, policies_desk_cedar=READERS + rules)
+    text = AROUND[: AROUND.index("[contexts")] + (
+        '[calls.get]\ntool = "web.get"\nargs = { url = "https://api.shop.example/" }\n'
+        '[[case]]\nprincipal = "alice"\ncall = "get"\noutcome = "allow"\n'
+        '[[case]]\nprincipal = "alice"\ncall = "read"\noutcome = "allow"\n'
+    )
+    before = mutated(planes, text)
+    assert ("inside", "the rule is gone") in names(before)
+    assert any('hosts = { "api.shop.example" = [' in each.toml for each in before.missing)
+    after = mutated(planes, text + "".join(f"\n{each.toml}" for each in before.missing))
+    assert names(after).isdisjoint(names(before))

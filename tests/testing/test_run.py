@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bailiwick import Denied, Guard
+from bailiwick.guard.explaining.rehearsal import OtherRules
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.rehearsal import OtherRules
 from bailiwick.policy.mutants import mutants_of
 from tests.testing.desk import PARTS, planes_of, ran
 from tests.worlds import FILES, make_world
@@ -209,3 +209,28 @@ def test_facts_and_evidence_are_given_by_the_context(tmp_path: Path) -> None:
     assert engine is not None
     under = OtherRules(planes=replace(planes, policy=engine))
     assert [one.rehearsed.under(under).outcome for one in results] == ["allow", "allow", "allow", "deny"]
+
+
+def test_what_hosts_resolve_to_is_given_by_the_context(tmp_path: Path) -> None:
+    tool = '[tools."web.get"]\neffects = ["fetch"]\nargs.url = { type = "url", role = "target" }\n'
+    rules = (
+        '@id("web") permit (principal, action == Action::"web.get", resource);\n'
+        '@id("inside") forbid (principal, action in Action::"fetch", resource) when { context.fetch.private };\n'
+    )
+    planes = planes_of(
+        tmp_path,
+        tools_desk_toml=FILES["tools/desk.toml"] + tool,
+        policies_desk_cedar=FILES["policies/desk.cedar"] + rules,
+    )
+    text = PARTS_OF_ALICE[: PARTS_OF_ALICE.index("[contexts.strange]")]
+    text += '[calls.get]\ntool = "web.get"\nargs = { url = "https://api.shop.example/" }\n'
+    cells = {
+        "not-named": ('hosts = { "other.example" = ["10.0.0.1"] }', "allow", "web"),
+        "public": ('hosts = { "api.shop.example" = ["1.1.1.1"] }', "allow", "web"),
+        "private": ('hosts = { "api.shop.example" = ["1.1.1.1", "10.0.0.1"] }', "deny", "inside"),
+        "nothing": ('hosts = { "api.shop.example" = [] }', "deny", "unresolvable-host"),
+    }
+    for name, (around, outcome, reason) in cells.items():
+        text += f'[contexts.{name}]\n{around}\n[[case]]\nprincipal = "alice"\ncall = "get"\ncontext = "{name}"\n'
+        text += f'outcome = "{outcome}"\nreason = "{reason}"\n'
+    assert [one.wrong for one in ran(planes, text)] == [()] * 4

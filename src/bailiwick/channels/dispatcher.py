@@ -38,7 +38,7 @@ from bailiwick.guard.approvals.notifying import card_for, mailbox, people, recip
 from bailiwick.guard.engine import Engine
 from bailiwick.webhooks import headers_of
 
-__all__ = ["EVERY_S", "Dispatcher", "Sent"]
+__all__ = ["Dispatcher", "Sent", "unheard"]
 
 EVERY_S = 2.0
 """So often it looks for news."""
@@ -59,6 +59,10 @@ class Sent:
         return Sent(arrived=self.arrived + other.arrived, failed=self.failed + other.failed)
 
 
+def unheard(_claim: Claim, _told: Told) -> None:
+    """Nobody wants to know of each attempt."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatcher:
     """Several may run at once, in threads and processes. `console` is where links lead; `chance` gives numbers from 0
@@ -73,6 +77,8 @@ class Dispatcher:
     chance: Callable[[], float]
     seconds: float = SECONDS
     """For one attempt."""
+    heard: Callable[[Claim, Told], None] = unheard
+    """Is told of each attempt, when what came of it is noted, in the thread of its channel."""
     _filling: threading.Lock = field(default_factory=threading.Lock)
     _looked: dict[str, tuple[frozenset[News], int]] = field(default_factory=dict)
     """Of requests that are open: which news there were when they were looked at, and when that was."""
@@ -136,6 +142,7 @@ class Dispatcher:
         else:
             told = self._try(channel, claim)
         self._note(channel, claim, told)
+        self.heard(claim, told)
         return Sent(failed=1) if told.error else Sent(arrived=1)
 
     def test(self, channel: Channel) -> dict[str, Told]:
@@ -231,7 +238,7 @@ class Dispatcher:
         try:
             return attempt()
         except UsageError as error:
-            return Told(error=str(error))
+            return Told(error=f"{error}: {error.hint}" if error.hint else str(error))
         except (ValueError, MessageError) as error:
             return Told(error=f"the message could not be made ({type(error).__name__})")
 

@@ -26,5 +26,5 @@ def read_secret(secret: Secret, folder: Path) -> str:
         except (OSError, UnicodeDecodeError):
             found = ""
     if not found:
-        raise UsageError(f"there is no secret in {where}", hint="set it where the messages are sent from")
+        raise UsageError(f"there is no secret in {where}", hint="set it where bailiwick serve or approvals notify runs")
     return found

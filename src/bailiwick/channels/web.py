@@ -102,7 +102,7 @@ def _said(error: Exception, *, late: bool) -> str:
         return _LATE
     if isinstance(error, (ssl.SSLError, SSLError)):
         return "its certificate or its TLS is not accepted"
-    return f"there is no connection, or it broke off ({type(error).__name__})"
+    return f"there is no connection, or it broke off ({type(error).__name__}): see that its address and port are right"
 
 
 def _retry_after_ms(text: str, now_ms: int) -> int:

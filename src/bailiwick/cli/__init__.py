@@ -13,14 +13,19 @@ from collections.abc import Sequence
 
 import click
 
+from bailiwick.cli.accounts import accounts
 from bailiwick.cli.agents import agents
 from bailiwick.cli.approvals import approvals
 from bailiwick.cli.audit import audit
+from bailiwick.cli.budgets import budgets
+from bailiwick.cli.channels import channels
 from bailiwick.cli.check import check
 from bailiwick.cli.demo import demo
 from bailiwick.cli.explain import explain
+from bailiwick.cli.init import init
 from bailiwick.cli.output import fail
 from bailiwick.cli.policy import policy
+from bailiwick.cli.serve import serve
 from bailiwick.errors import BailiwickError, StoreError, UsageError, Where
 
 __all__ = ["cli", "main"]
@@ -33,15 +38,16 @@ def cli() -> None:
 
     \b
     See it work:         demo
+    Begin:               init
     Write policies:      check, explain, policy
-    Let people decide:   approvals, agents
+    Let people decide:   serve, approvals, channels, accounts, agents, budgets
     Find out later:      audit
 
     Shell completion: eval "$(_BAILIWICK_COMPLETE=bash_source bailiwick)", or zsh_source, fish_source.
     """
 
 
-for command in (demo, check, explain, policy, approvals, agents, audit):
+for command in (demo, init, check, explain, policy, serve, approvals, channels, accounts, agents, budgets, audit):
     cli.add_command(command)
 
 

@@ -23,15 +23,15 @@ from bailiwick.cli.output import (
     when,
 )
 from bailiwick.errors import UsageError
-from bailiwick.guard.revoking import Revocation, revoke
-from bailiwick.guard.suspending import Order, resume, suspend, who_could_resume
+from bailiwick.guard.administration.revoking import Revocation, revoke
+from bailiwick.guard.administration.suspending import Order, resume, suspend, who_could_resume
 from bailiwick.model.decision import Reason
 from bailiwick.model.principal import SessionKey
-from bailiwick.model.standing import NOBODY, Suspension, Suspensions, Target, TargetKind
+from bailiwick.model.suspensions import NOBODY, Suspension, Suspensions, Target, TargetKind
 from bailiwick.project import Guard, Project, find_project, load_project
 from bailiwick.project.status import STATE_FILE
-from bailiwick.stores.sqlite_standing import SqliteStanding
 from bailiwick.stores.sqlite_state_file import StateFile
+from bailiwick.stores.sqlite_suspensions import SqliteSuspensions
 
 __all__ = ["agents"]
 
@@ -206,7 +206,7 @@ def _suspensions(project: Project) -> Suspensions:
     settings = project.settings.decisions
     file = StateFile.open(project.state / STATE_FILE)
     try:
-        return SqliteStanding(file).suspensions(settings.tenant, settings.env)
+        return SqliteSuspensions(file).suspensions(settings.tenant, settings.env)
     finally:
         file.close()
 

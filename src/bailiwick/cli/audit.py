@@ -46,7 +46,7 @@ from bailiwick.cli.output import (
     table,
 )
 from bailiwick.errors import UsageError
-from bailiwick.guard.reconciling import Finding, reconcile
+from bailiwick.guard.administration.reconciling import Finding, reconcile
 from bailiwick.model.decision import Reason
 from bailiwick.project import Guard, find_project
 from bailiwick.stores.log_file import is_held, log_path

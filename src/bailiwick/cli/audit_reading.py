@@ -17,7 +17,7 @@ from bailiwick.audit.log import EventReader
 from bailiwick.cli.audit_why import Content
 from bailiwick.cli.output import console, os_user, refuse, shown
 from bailiwick.errors import UsageError
-from bailiwick.guard.administering import authorise
+from bailiwick.guard.administration.administering import authorise
 from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.decision import Reason
 from bailiwick.project import Guard, find_project

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from bailiwick.action.notices import ChannelState
+from bailiwick.action.approval_card import visible
+from bailiwick.action.notices import ChannelState, Claim, Told
 from bailiwick.cli.output import DIR_OPTION, JSON_OPTION, console, print_json, shown, table, when
 from bailiwick.errors import UsageError
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.project import Guard, find_project
 from bailiwick.project.notifying import dispatcher_of
 
-__all__ = ["channels"]
+__all__ = ["channels", "print_sent", "print_start"]
 
 
 @click.group()
@@ -61,7 +63,7 @@ def test(name: str, folder: Path | None, as_json: bool) -> None:
         channel = next((each for each in dispatcher.channels if each.name == name), None)
         if channel is None:
             names = [each.name for each in dispatcher.channels]
-            raise UsageError(f"there is no channel {name!r}", hint=did_you_mean(name, names, "see bailiwick.toml"))
+            raise UsageError(f"there is no channel {name!r}", hint=_declare(name, names))
         told = dispatcher.test(channel)
     if as_json:
         print_json({"sent": [{"to": to, "error": each.error} for to, each in told.items()]})
@@ -69,6 +71,34 @@ def test(name: str, folder: Path | None, as_json: bool) -> None:
         for to, each in told.items():
             console().print(f"{shown(to)}: {shown(each.error) or 'arrived'}", soft_wrap=True)
     raise click.exceptions.Exit(1 if any(each.error for each in told.values()) else 0)
+
+
+def print_start(guard: Guard, *, as_json: bool) -> None:
+    """What is served from here on."""
+    names = [each.name for each in guard.project.settings.sections["channels"]]
+    if as_json:
+        click.echo(json.dumps({"serving": names}))
+    elif names:
+        click.echo(f"serving {', '.join(map(visible, names))}; ends with Ctrl-C")
+    else:
+        click.echo("no channel is declared in bailiwick.toml: nothing will be sent; ends with Ctrl-C")
+
+
+def print_sent(claim: Claim, told: Told, *, as_json: bool) -> None:
+    """One line, written at once: channels are served side by side."""
+    notice = claim.notice
+    if as_json:
+        about = {"channel": notice.channel, "to": notice.recipient or None, "news": notice.news.value}
+        click.echo(json.dumps({**about, "approval": notice.approval, "error": told.error}))
+        return
+    to = f" to {visible(notice.recipient)}" if notice.recipient else ""
+    how = visible(told.error) or "arrived"
+    click.echo(f"{visible(notice.channel)}{to}: {notice.news.value} {notice.approval}: {how}")
+
+
+def _declare(name: str, names: list[str]) -> str:
+    declared = f"; declared: {', '.join(names)}" if names else ""
+    return did_you_mean(name, names, f"declare [channels.{name}] in bailiwick.toml, see docs/channels.md{declared}")
 
 
 def _how(state: ChannelState) -> str:

@@ -19,7 +19,7 @@ from bailiwick.cli.output import findings as print_findings
 from bailiwick.cli.policy_bundle import deciding_lines
 from bailiwick.cli.sarif import sarif
 from bailiwick.errors import Finding, ProjectError, Severity
-from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.nearest import nearest
 from bailiwick.policy.prove.condition import condition_rule
 from bailiwick.policy.prove.properties import SECTION as PROPERTIES
 from bailiwick.policy.rulebook import RULEBOOK, why_command
@@ -96,8 +96,12 @@ def _unread(project: Project) -> Iterator[Finding]:
 def _print_entry(rule: str, *, as_json: bool) -> None:
     entry = RULEBOOK.get(rule)
     if entry is None:
-        hint = did_you_mean(rule, RULEBOOK, "its message and its hint say all that there is")
-        raise click.BadParameter(f"nothing more is written about '{rule}': {hint}", param_hint="--why")
+        near = nearest(rule, RULEBOOK, likeness=0.0)
+        raise click.BadParameter(
+            f"nothing is written under the id '{rule}'; did you mean '{near}'? "
+            "(A finding that names no --why says all that there is.)",
+            param_hint="--why",
+        )
     if as_json:
         told = {"title": entry.title, "why": entry.why, "what_to_do": entry.mend}
         print_json({"id": entry.id, "severity": entry.severity.value, **told})

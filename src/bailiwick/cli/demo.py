@@ -26,7 +26,7 @@ __all__ = ["demo", "example_folder"]
     "--dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where everything is left to look at. Default: a new folder under the temporary directory.",
+    help="An empty or new folder, where everything is left. Default: a new one under the temporary directory.",
 )
 @click.option("--auto-approve", is_flag=True, help="Let the demo play the approver too. Always so without a terminal.")
 @click.option(
@@ -44,6 +44,7 @@ def demo(folder: Path | None, auto_approve: bool, model_name: str | None, smtp_p
 
     Exit code: 0 every scene came out as it should, 1 one did not (a real model may do something else).
     """
+    _check_packages()
     target = _prepare(folder)
     scenes = _load_scenes(target)
     out = console(stderr=as_json)
@@ -86,24 +87,26 @@ def _prepare(folder: Path | None) -> Path:
         target = Path(tempfile.mkdtemp(prefix="bailiwick-demo-"))
     else:
         target = folder.resolve()
-        if target.exists() and any(target.iterdir()) and not (target / ".bailiwick-demo").exists():
+        if target.exists() and any(target.iterdir()):
             raise UsageError(
-                f"{target} exists and is not a demo's folder",
-                hint="name an empty or a new one, so that nothing is lost",
+                f"{target} is not empty",
+                hint="name an empty or a new one: what an earlier demo left there stays as it is",
             )
         target.mkdir(parents=True, exist_ok=True)
     skip = shutil.ignore_patterns("__pycache__", ".bailiwick", "*.db", "*.mbox")
     shutil.copytree(example_folder(), target, dirs_exist_ok=True, ignore=skip)
-    (target / ".bailiwick-demo").touch()
     return target
 
 
 def _load_scenes(target: Path) -> Any:
-    """The scenes need LangChain and the desk's own code, which lies in the project folder like a user's would."""
+    """The scenes need the desk's own code, which lies in the project folder like a user's would."""
     sys.path.insert(0, str(target))
+    return importlib.import_module("bailiwick.cli.demo_scenes")
+
+
+def _check_packages() -> None:
     for package in ("langchain", "aiosmtpd"):
         try:
             importlib.import_module(package)
         except ImportError as error:
             raise MissingExtra(feature="the demo", extra="demo") from error
-    return importlib.import_module("bailiwick.cli.demo_scenes")

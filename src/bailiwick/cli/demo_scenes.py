@@ -17,9 +17,9 @@ from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.audit.trace import reasons, why
 from bailiwick.cli.audit_reading import text_of
 from bailiwick.cli.audit_why import why_lines
-from bailiwick.cli.output import os_user, own_name, shown
+from bailiwick.cli.output import claimed, own_name, shown
 from bailiwick.errors import Denied, UsageError
-from bailiwick.guard.approving import Answer, answer
+from bailiwick.guard.approvals.approving import Answer, answer
 from bailiwick.guard.session import Session
 from bailiwick.model.decision import Outcome, Reason
 from bailiwick.model.event import Event, EventKind
@@ -252,7 +252,7 @@ def _own_approval(stage: Stage, guard: Guard, asked: Approval | None) -> None:
         return
     told = guard.engine.administer(lambda core: answer(core, _answer(asked, "alice")))
     outcome = "refused" if isinstance(told, Reason) else "granted"
-    reason = f"{told.message} {told.hint}" if isinstance(told, Reason) else "alice approved her own request"
+    reason = f"{told.message} {told.hint}".rstrip() if isinstance(told, Reason) else "alice approved her own request"
     stage.line("alice approves her own request", outcome, reason, asked.id, "refused")
 
 
@@ -285,7 +285,7 @@ def _approve(stage: Stage, guard: Guard, asked: Approval | None) -> None:
 
 
 def _answer(asked: Approval, who: str) -> Answer:
-    return Answer(approval_id=asked.id, approver=who, grant=True, gates=None, os_user=os_user())
+    return Answer(approval_id=asked.id, by=claimed(who), grant=True)
 
 
 def _delivered(stage: Stage, body: str) -> None:

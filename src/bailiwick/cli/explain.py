@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from bailiwick.cli.explain_input import environment_of, evidence_of, facts_of
+from bailiwick.cli.explain_input import enforced_of, environment_of, evidence_of, facts_of, hosts_of, usage_of
 from bailiwick.cli.output import FOLDER, JSON_OPTION, console, decision_json, outcome_style, print_json, shown
 from bailiwick.cli.policy_bundle import not_deciding
+from bailiwick.guard.explaining.preview import Preview
+from bailiwick.guard.explaining.whatif import Explanation, explain_call
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.preview import Preview
-from bailiwick.guard.whatif import Explanation, explain_call
 from bailiwick.model.call import Call
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import EntityRef
@@ -43,7 +43,10 @@ __all__ = ["explain"]
 @click.option("--now", "now", help="When: a time such as 2026-11-20T17:30+01:00. Default: the present.")
 @click.option("--evidence", help='How the user is known: "claimed", "oidc@5m" (age of the sign-in), "oidc+strong@5m".')
 @click.option("--environment", multiple=True, metavar="NAME=VALUE", help="An attribute of [environment] (repeatable).")
+@click.option("--usage", multiple=True, metavar="NAME=N", help="How much of a budget was used before (repeatable).")
 @click.option("--fact", multiple=True, metavar="NAME=JSON", help="What a provider would say of a fact (repeatable).")
+@click.option("--enforced", multiple=True, metavar="ARG", help="An argument that an effector keeps to (repeatable).")
+@click.option("--host", multiple=True, metavar="NAME=ADDRESS", help="What a host resolves to (default: a public one).")
 @JSON_OPTION
 def explain(
     folder: Path | None,
@@ -59,7 +62,10 @@ def explain(
     now: str | None,
     evidence: str | None,
     environment: tuple[str, ...],
+    usage: tuple[str, ...],
     fact: tuple[str, ...],
+    enforced: tuple[str, ...],
+    host: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Say how a call would be decided as the first one of a new session: which policies decide at which link, which
@@ -89,7 +95,10 @@ def explain(
         via=via,
         prompts=prompt,
         unknown=unknown,
+        usage=usage_of(usage, planes.settings.budgets),
         facts=facts_of(fact, planes.settings.facts, now_us // 1000),
+        enforced=enforced_of(enforced, planes.catalog.find(tool)),
+        hosts=hosts_of(host),
     )
     _all_facts(planes, what)
     explained = explain_call(planes, what, now_us)
@@ -107,7 +116,7 @@ def _all_facts(planes: Planes, what: Preview) -> None:
     """Nobody is asked here, so whoever asks has to say what the providers would."""
     spec = planes.catalog.find(what.call.tool)
     tool = spec.name if spec else what.call.tool
-    missing = sorted(planes.policy.facts_read(tool) - what.facts.keys())
+    missing = sorted(planes.policy.names_read("facts", tool) - what.facts.keys())
     if missing:
         raise click.UsageError(
             f"the rules of {what.call.tool} read the fact '{missing[0]}': say what it would be, as in "

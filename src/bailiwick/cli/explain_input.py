@@ -9,14 +9,18 @@ from typing import assert_never
 
 import click
 
+from bailiwick.action.types import is_address, normal_host
 from bailiwick.model import shape
+from bailiwick.model.budget import Budget
 from bailiwick.model.call import Fact
+from bailiwick.model.canonical import MAX_INT
 from bailiwick.model.circumstances import CLAIMED, Evidence, FactDecl, FactReading, Method
 from bailiwick.model.directory import Attribute
 from bailiwick.model.duration import duration_ms
 from bailiwick.model.nearest import did_you_mean
+from bailiwick.model.tool import ToolSpec
 
-__all__ = ["environment_of", "evidence_of", "facts_of"]
+__all__ = ["enforced_of", "environment_of", "evidence_of", "facts_of", "hosts_of", "usage_of"]
 
 _EVIDENCE = re.compile(r"oidc(?P<strong>\+strong)?(?:@(?P<age>\w+))?")
 
@@ -49,17 +53,53 @@ def facts_of(given: Sequence[str], declared: Sequence[FactDecl], now_ms: int) ->
     shapes = {each.name: each.shape for each in declared}
     found: dict[str, FactReading] = {}
     for text in given:
-        name, value = _split(text, shapes, "--fact")
+        name, value = _split(text, shapes, "--fact", "JSON")
         option = f"--fact {name}"
         given_value = _fact(_json(value, shapes[name], option), shapes[name], option)
         found[name] = FactReading(value=given_value, read_ms=now_ms)
     return found
 
 
-def _split(text: str, known: Mapping[str, shape.Shape], option: str) -> tuple[str, str]:
+def enforced_of(given: Sequence[str], tool: ToolSpec | None) -> frozenset[str]:
+    """Names of arguments of the tool. Raises BadParameter."""
+    for name in given:
+        if tool is not None and name not in tool.args:
+            raise click.BadParameter(
+                f"{tool.name} has no argument '{name}'; {did_you_mean(name, tool.args)}", param_hint="--enforced"
+            )
+    return frozenset(given)
+
+
+def usage_of(given: Sequence[str], declared: Sequence[Budget]) -> Mapping[str, int]:
+    """`NAME=N` for budgets of [budgets]. Raises BadParameter."""
+    found: dict[str, int] = {}
+    for text in given:
+        name, value = _split(text, {each.name: shape.LONG for each in declared}, "--usage", "NUMBER")
+        if not (value.isascii() and value.isdigit()) or int(value) > MAX_INT:
+            raise click.BadParameter(f"{value!r} is no whole number; write {name}=NUMBER", param_hint=f"--usage {name}")
+        found[name] = int(value)
+    return found
+
+
+def hosts_of(given: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """`NAME=ADDRESS`, several times for several addresses; `NAME=` for a host that there is none of. Raises
+    BadParameter."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in given:
+        name, sign, address = text.partition("=")
+        if not sign or not name or normal_host(name) != name or (address and not is_address(address)):
+            raise click.BadParameter(
+                f"{text!r} is not written like api.example.com=192.0.2.1 (in lower case, xn--… for other letters)",
+                param_hint="--host",
+            )
+        found[name] = (*found.get(name, ()), *((address,) if address else ()))
+    return found
+
+
+def _split(text: str, known: Mapping[str, shape.Shape], option: str, form: str = "VALUE") -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign:
-        raise click.BadParameter(f"{text!r} has no '='", param_hint=option)
+        raise click.BadParameter(f"{text!r} is not written NAME={form}", param_hint=option)
     if name not in known:
         raise click.BadParameter(
             f"'{name}' is not declared in bailiwick.toml; {did_you_mean(name, known)}", param_hint=option

@@ -6,6 +6,7 @@ import getpass
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from rich.table import Table
 
 from bailiwick.action.approval_card import visible
 from bailiwick.errors import BailiwickError, Finding, ProjectError, Severity
+from bailiwick.model.approver import ProofMethod, Proven
 from bailiwick.model.decision import Decision, Observed, Outcome, Reason
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "FOLDER",
     "JSON_OPTION",
     "READER_OPTION",
+    "claimed",
     "console",
     "counted",
     "decision_json",
@@ -126,12 +129,18 @@ def findings(found: Iterable[Finding], *, stderr: bool = False) -> None:
             out.print(f"  what to do: {shown_text(finding.hint)}", soft_wrap=True)
 
 
+def print_refused(reason: Reason) -> None:
+    """What was refused, why, and what to do."""
+    said = " ".join(filter(None, (shown(reason.message), shown(reason.hint))))
+    console().print(f"[red]refused[/]: {said}", soft_wrap=True)
+
+
 def refuse(reason: Reason, *, as_json: bool = False) -> NoReturn:
     """Say that the rules on administration, or what stands in their way, refuse it. Exit code 1."""
     if as_json:
         print_json({"done": False, "code": reason.code, "message": reason.message, "hint": reason.hint})
     else:
-        console().print(f"[red]refused[/]: {shown(reason.message)} {shown(reason.hint)}", soft_wrap=True)
+        print_refused(reason)
     raise click.exceptions.Exit(1)
 
 
@@ -213,6 +222,11 @@ def os_user() -> str:
     except (KeyError, OSError):
         name = "?"
     return f"{os.getuid()}:{name}"
+
+
+def claimed(person: str) -> Proven:
+    """Whoever sits at this machine says that they are this person."""
+    return Proven(user=person, method=ProofMethod.CLAIMED, at_ms=time.time_ns() // 1_000_000, os_user=os_user())
 
 
 def when(ms: int) -> str:

@@ -11,10 +11,21 @@ from typing import Any
 
 import click
 
-from bailiwick.cli.output import DIR_OPTION, FOLDER, JSON_OPTION, console, os_user, print_json, shown, table, when
+from bailiwick.cli.output import (
+    DIR_OPTION,
+    FOLDER,
+    JSON_OPTION,
+    console,
+    os_user,
+    print_json,
+    print_refused,
+    shown,
+    table,
+    when,
+)
 from bailiwick.errors import BailiwickError, BundleError, UsageError, Where
-from bailiwick.guard.activating import check_bundle, unchangeable
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.activating import check_bundle, unchangeable
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.guard.planes import Planes, PolicyMode
 from bailiwick.identity.bundle_signatures import claimed_signers, sign
 from bailiwick.identity.keys import PrivateKey
@@ -311,7 +322,7 @@ def _print_tests(failed: list[str], tests: str) -> None:
 
 
 def _print_refused(reason: Reason) -> None:
-    console().print(f"[red]refused[/]: {shown(reason.message)} {shown(reason.hint)}", soft_wrap=True)
+    print_refused(reason)
 
 
 def _reason_json(reason: Reason | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _OPERATORS = frozenset({"like", "glob", "match", "->", "->>", "current_date", "c
 _SHADOWS = ("data", "idx", "content", "docsize", "config")
 """What FTS5 adds to the name of a full-text table for the tables that it keeps it in."""
 _LONGEST_VALUE = 1_000_000
+_NO_FILE = "make it first, or bind ReadOnlySqlite with the path of one that is there"
 _STEPS = 1_000
 """Instructions of SQLite between two looks at the clock."""
 
@@ -76,6 +77,8 @@ class SqliteRead:
                 columns = tuple(each[0] for each in cursor.description or ())
                 rows, complete = within(self.limits, cursor)
         except sqlite3.Error as error:
+            if _is_missing(error, self.path):
+                raise DidNotRun(f"there is no database {self.path}", hint=_NO_FILE) from error
             why = f"SQLite would {judge.refused}" if judge.refused else f"SQLite says: {error}"
             raise DidNotRun(why, hint="only what the query itself names is read") from error
         return Rows(columns=columns, rows=rows, complete=complete)
@@ -158,6 +161,15 @@ def _wake(connection: sqlite3.Connection, virtual: Collection[str]) -> None:
     for name in ("json_each", "json_tree", *(name.replace('"', '""') for name in sorted(virtual))):
         with suppress(sqlite3.Error):  # of a module that is not here: nobody can read it
             connection.execute(f'SELECT 1 FROM "{name}" LIMIT 0')  # noqa: S608 - quoted, from the schema
+
+
+def _is_missing(error: sqlite3.Error, path: Path) -> bool:
+    if getattr(error, "sqlite_errorname", "") != "SQLITE_CANTOPEN":
+        return False
+    try:
+        return not path.is_file()
+    except OSError:  # in a folder that may not be looked into
+        return False
 
 
 def _said(code: int, first: str | None, second: str | None, view: str | None) -> str:

@@ -29,7 +29,7 @@ def resolve(
 ) -> FlowFacts:
     """The flow facts of `action` in a session whose label is `mark`."""
     tool = action.tool
-    arguments = tuple(_argument(argument, tool, endorsements, evidence) for argument in action.arguments)
+    arguments = tuple(_argument(argument, tool, endorsements, evidence) for argument in action.judged)
     open_ended = tool.sink in (Sink.EXTERNAL, Sink.EXEC) and not action.recipients
     return FlowFacts(
         label=mark,
@@ -37,17 +37,17 @@ def resolve(
         tainted=mark.tainted,
         unendorsed=tuple(
             flow.name
-            for flow, argument in zip(arguments, action.arguments, strict=True)
+            for flow, argument in zip(arguments, action.judged, strict=True)
             if not flow.endorsed and (argument.role.needs_endorsement or argument.role is Role.CONTENT)
         ),
         unendorsed_values=tuple(
             flow.name
-            for flow, argument in zip(arguments, action.arguments, strict=True)
+            for flow, argument in zip(arguments, action.judged, strict=True)
             if not flow.endorsed and argument.role is Role.VALUE
         ),
         recipients_external=action.recipients_external or open_ended,
         recipients_outside_readers=_outside(action, mark.readers, reads, open_ended=open_ended),
-        opaque=any(_fact(argument, "opaque") is True for argument in action.arguments),
+        opaque=any(_fact(argument, "opaque") is True for argument in action.judged),
         arguments=arguments,
     )
 

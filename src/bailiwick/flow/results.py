@@ -68,7 +68,7 @@ def endorsed_values(
 def selected_by_endorsed(action: Action, flow: FlowFacts) -> bool:
     """True iff the call chose what it touches, and only by endorsed values."""
     endorsed = {argument.name for argument in flow.arguments if argument.endorsed}
-    choosing = [arg for arg in action.arguments if arg.role.needs_endorsement or arg.role is Role.QUERY]
+    choosing = [arg for arg in action.judged if arg.role.needs_endorsement or arg.role is Role.QUERY]
     return any(arg.values for arg in choosing) and all(arg.name in endorsed for arg in choosing)
 
 
@@ -80,7 +80,7 @@ def written_values(action: Action, flow: FlowFacts) -> tuple[tuple[str, ...], bo
     endorsed = {argument.name: argument.endorsed_by for argument in flow.arguments}
     kept = {
         atom_key(value)
-        for arg in action.arguments
+        for arg in action.judged
         if arg.role is not Role.CONTENT
         for value, by in zip(arg.values, endorsed.get(arg.name, ()), strict=False)
         if by

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from bailiwick.identity.scope import ScopeChange
 from bailiwick.model.principal import Chain, SessionKey
-from bailiwick.model.standing import Suspension, Suspensions
+from bailiwick.model.suspensions import Suspension, Suspensions
 
-__all__ = ["ReplayStore", "RevocationStore", "SessionStore", "StandingStore", "StoredSession"]
+__all__ = ["ReplayStore", "RevocationStore", "SessionStore", "StoredSession", "SuspensionStore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class SessionStore(Protocol):
         """The sessions of the same root and conversation that were delegated from this one, directly or further."""
 
 
-class StandingStore(Protocol):
+class SuspensionStore(Protocol):
     """What is suspended, for every process that shares the store. Durable (fsynced) when a method returns.
 
     Every method raises StoreError when it cannot do its work; the caller denies.

@@ -13,7 +13,7 @@ from bailiwick.model.call import Authority
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
 from bailiwick.model.principal import Chain, EntityKind, SessionKey
-from bailiwick.model.standing import Suspension, Suspensions, Target, TargetKind
+from bailiwick.model.suspensions import Suspension, Suspensions, Target, TargetKind
 
 __all__ = ["check_stopped", "check_suspended", "person_suspended"]
 

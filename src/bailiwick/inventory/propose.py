@@ -20,7 +20,7 @@ from bailiwick.inventory.toml_text import comment, key, value
 from bailiwick.inventory.words import effect_of, stronger
 from bailiwick.model.tool import Catalog, Effect, Role
 
-__all__ = ["propose", "tool_name"]
+__all__ = ["propose"]
 
 _MAX_ARGS = 100
 _LONGEST_ALIAS = 200

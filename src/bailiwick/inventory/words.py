@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bailiwick.model.tool import Effect, Role
 
-__all__ = ["effect_of", "role_of", "stronger", "words_of"]
+__all__ = ["effect_of", "role_of", "stronger"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 

@@ -6,14 +6,16 @@ code and with the same findings as the folder. DESIGN §4, §5.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bailiwick.action.types import SemanticType
 from bailiwick.errors import ProjectError
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.model.bundle import ProjectBundle, SourceFile, build
 from bailiwick.policy.administration import ADMINISTRATION_FOLDER
-from bailiwick.project.load import PROJECT_FILE, Project, load_settings, load_texts
+from bailiwick.project.load import PROJECT_FILE, SCHEMAS_FOLDER, Project, load_settings, load_texts
 from bailiwick.project.texts import BundleTexts, FolderTexts
 
 __all__ = ["TESTS_FOLDER", "build_bundle", "differing", "gather", "load_bundle"]
@@ -27,6 +29,7 @@ def gather(folder: Path) -> tuple[SourceFile, ...]:
     paths = [PROJECT_FILE, "directory.toml"]
     for name in ("tools", TESTS_FOLDER):
         paths += texts.below(name, "*.toml")
+    paths += texts.below(SCHEMAS_FOLDER, "*.json")
     for name in ("policies", ADMINISTRATION_FOLDER):
         paths += texts.below(name, "*.cedar", deep=True)
     return tuple(SourceFile(path=path, text=texts.read(path)) for path in paths)
@@ -40,9 +43,12 @@ def build_bundle(folder: Path, *, sequence: int, author: str, note: str = "") ->
     return made
 
 
-def load_bundle(folder: Path, bundle: ProjectBundle, activation: Activation | None = None) -> Project:
-    """The project that the bundle holds; `folder` is where its state lies. Raises ProjectError."""
-    project = load_texts(folder, BundleTexts(bundle.texts))
+def load_bundle(
+    folder: Path, bundle: ProjectBundle, activation: Activation | None = None, *, types: Sequence[SemanticType] = ()
+) -> Project:
+    """The project that the bundle holds; `folder` is where its state lies. Types of arguments that are the project's
+    own are named in it, and are the code that is installed here. Raises ProjectError."""
+    project = load_texts(folder, BundleTexts(bundle.texts), types=types)
     return replace(project, planes=replace(project.planes, bundle=activation))
 
 

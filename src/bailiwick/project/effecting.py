@@ -12,6 +12,7 @@ from bailiwick.model.tool import ToolSpec
 
 __all__ = ["BoundEffectors"]
 
+_METHODS = ("problem", "handle")
 _NONE: Mapping[str, Effector] = MappingProxyType({})
 
 
@@ -27,6 +28,11 @@ class BoundEffectors:
             spec = tool.args.get(name)
             if spec is None:
                 raise UsageError(f"{tool.name} has no argument {name!r}", hint=did_you_mean(name, tool.args))
+            if isinstance(effector, type) or not all(callable(getattr(effector, each, None)) for each in _METHODS):
+                raise UsageError(
+                    f"what is bound to argument {name!r} of {tool.name} is no effector",
+                    hint='bind one, as in sql=ReadOnlySqlite("shop.db"); the values of a call go to the tool itself',
+                )
             if problem := effector.problem(spec):
                 raise UsageError(f"argument {name!r} of {tool.name} {problem}", hint="bind an effector of its kind")
             if self.of(tool.name).get(name, effector) is not effector:

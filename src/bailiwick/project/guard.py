@@ -11,6 +11,7 @@ the agent's own code (DESIGN §3).
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -23,14 +24,17 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from bailiwick.action.ports import InDoubt
+from bailiwick.action.types import SemanticType
 from bailiwick.audit.log import EventLog
 from bailiwick.effectors.lookups import SystemLookups
+from bailiwick.effectors.paths import PathLookups
 from bailiwick.errors import BailiwickError, StoreError, UsageError
-from bailiwick.guard.activating import ActivationOrder, activate, what_holds
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.activating import ActivationOrder, activate, what_holds
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.guard.core import Core
-from bailiwick.guard.credentials import DelegationToken, Prover
+from bailiwick.guard.effectors import Effector
 from bailiwick.guard.engine import Engine
+from bailiwick.guard.handing.credentials import DelegationToken, Prover
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.ports import Ports
@@ -42,7 +46,7 @@ from bailiwick.model.circumstances import FactDecl
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import EventKind
 from bailiwick.model.nearest import did_you_mean
-from bailiwick.model.tool import Durability
+from bailiwick.model.tool import Durability, ToolSpec
 from bailiwick.project.bundle import load_bundle
 from bailiwick.project.clock import fresh_id, now_us
 from bailiwick.project.effecting import BoundEffectors
@@ -55,17 +59,23 @@ from bailiwick.project.status import LOG_FOLDER, STATE_FILE, activated
 from bailiwick.project.tokens import check_named, token_shown
 from bailiwick.project.tools import governed, session_for
 from bailiwick.stores.log_file import is_held, log_path
+from bailiwick.stores.sqlite_accounts import SqliteAccounts
+from bailiwick.stores.sqlite_budgets import SqliteBudgets
 from bailiwick.stores.sqlite_bundles import SqliteBundles
 from bailiwick.stores.sqlite_log import SqliteLog
-from bailiwick.stores.sqlite_standing import SqliteStanding
+from bailiwick.stores.sqlite_outbox import SqliteOutbox
+from bailiwick.stores.sqlite_standing_grants import SqliteStandingGrants
 from bailiwick.stores.sqlite_state import SqliteState
 from bailiwick.stores.sqlite_state_file import StateFile
+from bailiwick.stores.sqlite_suspensions import SqliteSuspensions
 from bailiwick.stores.sqlite_tokens import SqliteReplay, SqliteRevocations
 
 if TYPE_CHECKING:
     from bailiwick.adapters.langchain import GuardMiddleware
 
 __all__ = ["Guard"]
+
+_SQLGLOT = logging.getLogger("sqlglot")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,24 +86,29 @@ class Guard:
 
     def __init__(self, project: Project, *, log: SqliteLog, file: StateFile, facts: Mapping[str, Provider]) -> None:
         """For `Guard.open`, which also recovers what an earlier process left behind."""
+        # It logs the beginning of a text that it cannot parse: arguments of calls do not belong into a program's log.
+        if _SQLGLOT.level == logging.NOTSET:
+            _SQLGLOT.setLevel(logging.ERROR)
         self.project = project
         self._log = log
         self._state = state = SqliteState(file)
-        self._standing = SqliteStanding(file)
+        self._suspensions = SqliteSuspensions(file)
+        self._outbox = SqliteOutbox(file)
         self._facts = Providers(providers=facts, clock=now_us)
         self._effectors = BoundEffectors()
         bundles = SqliteBundles(file)
-        self._holding = ProjectHolding(project, standing=self._standing, bundles=bundles, swapped=self._record)
+        self._holding = ProjectHolding(project, suspensions=self._suspensions, bundles=bundles, swapped=self._record)
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="bailiwick-io")
         self._engine = Engine(
             ports=Ports(
                 clock=now_us,
                 new_id=fresh_id,
+                entropy=secrets.token_bytes,
                 log=log,
                 log_id=log.log_id,
                 holding=self._holding,
                 facts=self._facts,
-                lookups=SystemLookups(),
+                lookups=SystemLookups(paths=PathLookups(base=project.folder, own=project.own)),
                 effectors=self._effectors,
                 keys=ProjectKeys(
                     folder=project.folder,
@@ -104,26 +119,36 @@ class Guard:
                 revocations=SqliteRevocations(file),
                 log_alive=functools.partial(_held, project.state / LOG_FOLDER),
                 approvals=state,
+                remembered=SqliteStandingGrants(file),
                 sessions=state,
                 in_flight=state,
-                standing=self._standing,
+                suspensions=self._suspensions,
+                accounts=SqliteAccounts(file),
                 bundles=bundles,
                 ledger=state,
+                budgets=SqliteBudgets(file),
             ),
             executor=self._executor,
         )
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str] | None = None, *, facts: Mapping[str, Provider] | None = None) -> Self:
+    def open(
+        cls,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        facts: Mapping[str, Provider] | None = None,
+        types: Sequence[SemanticType] = (),
+    ) -> Self:
         """Load a project folder (None: the nearest one upwards), open its stores, recover, and record which rules hold.
 
         `facts` are the providers of the facts that bailiwick.toml declares, by name. A rule that reads a fact which
-        nobody provides denies.
+        nobody provides denies. `types` are types of arguments beside those that bailiwick.toml names; commands such as
+        `bailiwick check` do not know them.
 
         Raises ProjectError with every finding, UsageError if there is no project, StoreError if a store cannot be
         opened.
         """
-        guard = cls.for_activation(folder, facts=facts)
+        guard = cls.for_activation(folder, facts=facts, types=types)
         try:
             guard.engine.ports.holding.now()
         except BailiwickError:
@@ -133,7 +158,11 @@ class Guard:
 
     @classmethod
     def for_activation(
-        cls, folder: str | os.PathLike[str] | None = None, *, facts: Mapping[str, Provider] | None = None
+        cls,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        facts: Mapping[str, Provider] | None = None,
+        types: Sequence[SemanticType] = (),
     ) -> Self:
         """As `open`, also where bailiwick.toml asks for an activated bundle and none is: then every call is denied
         until one was activated."""
@@ -141,7 +170,7 @@ class Guard:
         settings = load_settings(path)
         state = path / settings.state_path
         # What is wrong in the folder is said before anything is made in it, where it is the folder that decides.
-        here = None if (state / STATE_FILE).exists() else load_project(path)
+        here = None if (state / STATE_FILE).exists() else load_project(path, types=types)
         _make_folder(state)
         with ExitStack() as undo:
             file = StateFile.open(state / STATE_FILE)
@@ -160,16 +189,18 @@ class Guard:
                 log=log,
                 state=SqliteState(file),
                 bundles=SqliteBundles(file),
+                budgets=SqliteBudgets(file),
                 tenant=settings.decisions.tenant,
                 env=settings.decisions.env,
             )
             active = recovery.active_bundle()
             if active is not None:
-                here = activated(path, settings, active, recovery.bundles)
-            project = replace(here or load_project(path), state=state)
+                here = activated(path, settings, active, recovery.bundles, types=types)
+            project = replace(here or load_project(path, types=types), state=state)
             known = _known_facts(facts or {}, project.settings.decisions.facts)
             guard = cls(project, log=log, file=file, facts=known)
             recovery.settle_calls()
+            recovery.settle_budgets()
             guard._record(project.planes)
             warn_of_observing(project.planes)
             undo.pop_all()
@@ -232,17 +263,23 @@ class Guard:
         given = conversation is not None or isinstance(token, DelegationToken)
         return Session(self._engine, request, conversation_given=given)
 
-    def tool(self, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def tool(
+        self, name: str, *, effectors: Mapping[str, Effector] | None = None
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Decorator: every call of the function is a governed call of the catalog's tool `name`.
 
         Positional arguments, defaults and keyword arguments reach policy as one bound signature. A call outside a
-        session is refused. Raises UsageError at once if the catalog has no such tool, or the function takes *args or
-        **kwargs."""
-        spec = self._holding.configuration().catalog.find(name)
-        if spec is None:
-            raise UsageError(f"the catalog has no tool {name!r}", hint="declare it in tools/*.toml")
-
+        session is refused. `effectors` are bound as by `enforce`. Raises UsageError at once if the catalog has no such
+        tool, or the function takes *args or **kwargs."""
+        spec = self._spec(name)
+        self._effectors.bind(spec, effectors or {})
         return governed(self._engine, spec.name)
+
+    def enforce(self, tool: str, /, **effectors: Effector) -> None:
+        """From here on these effectors keep to these arguments of a tool: they are in `context.enforced`, and the tool
+        gets its handles by `bailiwick.effector(argument)`. Raises UsageError if one cannot keep to an argument as the
+        catalog declares it, or another one is bound to it."""
+        self._effectors.bind(self._spec(tool), effectors)
 
     def langchain(self, *, instructions: str | tuple[str, ...] = ()) -> GuardMiddleware:
         """The middleware for LangChain's `create_agent`; list it last. `instructions` is the system prompt that you
@@ -259,7 +296,7 @@ class Guard:
 
         `tests` says what became of the bundle's tests: `passed`, `none` or `skipped`. Raises ProjectError with what is
         wrong in the bundle, UsageError if it keeps its state elsewhere."""
-        project = load_bundle(self.project.folder, bundle)
+        project = load_bundle(self.project.folder, bundle, types=self.project.types)
         if project.settings.state_path != self.project.settings.state_path:
             raise UsageError(
                 f"the bundle keeps its state in {project.settings.state_path!r}, "
@@ -287,6 +324,11 @@ class Guard:
         """The state store."""
         return self._state
 
+    @property
+    def outbox(self) -> SqliteOutbox:
+        """What waits to be sent to channels."""
+        return self._outbox
+
     def in_doubt(self) -> tuple[InDoubt, ...]:
         """Calls that may have run and that the state store knows, oldest first; not those that run just now."""
         settings = self.project.settings.decisions
@@ -294,6 +336,12 @@ class Guard:
         return tuple(row for row in noted if self._engine.ports.abandoned(row))
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _spec(self, name: str) -> ToolSpec:
+        spec = self._holding.configuration().catalog.find(name)
+        if spec is None:
+            raise UsageError(f"the catalog has no tool {name!r}", hint="declare it in tools/*.toml")
+        return spec
 
     def _record(self, planes: Planes) -> None:
         """Which rules hold in this process from here on."""

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bailiwick.errors import BailiwickError, StoreError
-from bailiwick.guard.activating import unchangeable
-from bailiwick.guard.bundles import Activation, BundleStore
+from bailiwick.guard.administration.activating import unchangeable
+from bailiwick.guard.administration.bundles import Activation, BundleStore
 from bailiwick.guard.planes import Planes, PolicyMode
-from bailiwick.identity.ports import StandingStore
+from bailiwick.identity.ports import SuspensionStore
 from bailiwick.model.bundle import read
 from bailiwick.project.bundle import load_bundle
 from bailiwick.project.load import Project
@@ -31,11 +31,12 @@ class ProjectHolding:
     where it raises, they do not."""
 
     def __init__(
-        self, project: Project, *, standing: StandingStore, bundles: BundleStore, swapped: Callable[[Planes], None]
+        self, project: Project, *, suspensions: SuspensionStore, bundles: BundleStore, swapped: Callable[[Planes], None]
     ) -> None:
         self._latest = project.planes
         self._folder = project.folder
-        self._standing = standing
+        self._types = project.types
+        self._suspensions = suspensions
         self._bundles = bundles
         self._swapped = swapped
         self._lock = threading.Lock()
@@ -59,11 +60,11 @@ class ProjectHolding:
         """As `now`, also where nothing may be decided for lack of a bundle: what the first one is judged by."""
         planes = self._latest
         settings = planes.settings
-        revision = self._standing.revision(settings.tenant, settings.env)
+        revision = self._suspensions.revision(settings.tenant, settings.env)
         if revision == planes.suspensions.revision:
             return planes
         with self._lock:
-            suspensions = self._standing.suspensions(settings.tenant, settings.env)
+            suspensions = self._suspensions.suspensions(settings.tenant, settings.env)
             planes = self._renewed(self._bundles.active(settings.tenant, settings.env))
             self._latest = replace(planes, suspensions=suspensions)
             return self._latest
@@ -102,7 +103,7 @@ class ProjectHolding:
         bundle = read(self._bundles.data(settings.tenant, settings.env, active.sequence))
         if bundle.digest != active.digest:
             raise StoreError("it is not the bundle that was activated", hint="find out who wrote to the state store")
-        planes = load_bundle(self._folder, bundle, active).planes
+        planes = load_bundle(self._folder, bundle, active, types=self._types).planes
         if fixed := unchangeable(self._latest, planes):
             raise StoreError(fixed.message, hint=fixed.hint)
         return planes

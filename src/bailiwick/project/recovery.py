@@ -1,4 +1,5 @@
-"""What processes that are gone left under way, sorted out when a Guard is opened: calls, and the activation of bundles.
+"""What processes that are gone left under way, sorted out when a Guard is opened: calls, what they took of budgets, and
+the activation of bundles.
 
 The log is what counts: the state store notes a thing before it is recorded, so a note without a record means that it
 did not happen, and a record that the store forgot means that it did. DESIGN §3 promise 5, §5 *Audit*.
@@ -9,14 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bailiwick.action.budgets import Hold
 from bailiwick.action.ports import InDoubt
 from bailiwick.audit.relations import ENDS, settles
 from bailiwick.errors import StoreError
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.model.event import Event, EventKind
 from bailiwick.model.tool import Idempotency
 from bailiwick.stores.log_file import is_held, list_logs, log_path
 from bailiwick.stores.log_reader import LogReader
+from bailiwick.stores.sqlite_budgets import SqliteBudgets
 from bailiwick.stores.sqlite_bundles import SqliteBundles
 from bailiwick.stores.sqlite_log import SqliteLog
 from bailiwick.stores.sqlite_state import SqliteState
@@ -32,6 +35,7 @@ class Recovery:
     log: SqliteLog
     state: SqliteState
     bundles: SqliteBundles
+    budgets: SqliteBudgets
     tenant: str
     env: str
 
@@ -101,6 +105,32 @@ class Recovery:
             if permit_id not in noted:
                 self._note(event, permit_id, idempotency)
             self.state.mark_unknown(permit_id)
+
+    # ── budgets ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def settle_budgets(self) -> None:
+        """What permits of processes that are gone had taken: given back where no decision followed, or the permit ran
+        out unstarted; else it stays counted. Nobody is left to say how much was really used."""
+        for hold in self.budgets.holds(self.tenant, self.env):
+            path = log_path(self.logs, hold.log_id)
+            own = hold.log_id == self.log.log_id
+            if not own and is_held(path):
+                continue
+            if self._ran(path, hold):
+                self.budgets.settle(hold.permit_id, {}, now_ms=0)
+            else:
+                self.budgets.release(hold.permit_id)
+
+    def _ran(self, path: Path, hold: Hold) -> bool:
+        """Whether the call may have run: where its log cannot be read, it may. A log that is gone may have held it."""
+        try:
+            with LogReader.open(path) as reader:
+                return reader.event(hold.decision_event) is not None and not any(
+                    event.body["decision"] == hold.decision_event
+                    for event in reader.events(kinds=frozenset({EventKind.ACTION_EXPIRED}))
+                )
+        except StoreError:
+            return True
 
     def _note(self, decision: Event, permit_id: str, idempotency: Idempotency) -> None:
         effect_key = str(decision.body["effect_key"])

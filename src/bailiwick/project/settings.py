@@ -6,31 +6,23 @@ probably meant.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import time
 from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from bailiwick.action.types import normal_domain
 from bailiwick.errors import Finding, ProjectError, Where
-from bailiwick.guard.planes import BundleRules, PolicyMode, Settings
+from bailiwick.guard.planes import BundleRules, Settings
+from bailiwick.identity.accounts import ConsoleRules
 from bailiwick.model.circumstances import WorkingHours
-from bailiwick.model.duration import duration_ms
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.toml_entries import Problems
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.policy import Vocabulary
+from bailiwick.project import setting_values as read
 from bailiwick.project.sections import SECTIONS
 
 __all__ = ["SETTINGS", "ProjectSettings", "Setting", "read_settings"]
-
-_ANY = re.compile(r".{1,200}")
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +32,10 @@ class ProjectSettings:
 
     decisions: Settings
     domains: frozenset[str]
+    mailboxes: frozenset[str]
     state_path: str
     vocabulary: Vocabulary
+    console: ConsoleRules
     sections: Mapping[str, Any]
 
 
@@ -55,188 +49,184 @@ class Setting:
     check: Callable[[object], tuple[Any, str]]
 
 
-def _name(value: object) -> tuple[Any, str]:
-    ok = isinstance(value, str) and _NAME.fullmatch(value)
-    return value, "" if ok else "must be a lower-case name: letters, digits and hyphens, at most 63"
-
-
-def _duration(value: object) -> tuple[Any, str]:
-    return duration_ms(value), "" if duration_ms(value) else 'must be a duration such as "30s", "15m" or "1h"'
-
-
-def _texts(value: object, form: re.Pattern[str]) -> list[str] | None:
-    if not isinstance(value, list):
-        return None
-    found = [item for item in value if isinstance(item, str) and form.fullmatch(item)]
-    return found if len(found) == len(value) else None
-
-
-def _domains(value: object) -> tuple[Any, str]:
-    given = value if isinstance(value, list) else [None]
-    names = [normal_domain(item) if isinstance(item, str) else None for item in given]
-    if None in names:
-        return None, "must be a list of mail domains"
-    return frozenset(names), ""
-
-
-def _levels(value: object) -> tuple[Any, str]:
-    names = _texts(value, _NAME)
-    if names is None or len(names) < 2 or len(set(names)) < len(names):
-        return None, "must list at least two different names, the least sensitive first"
-    return tuple(names), ""
-
-
-def _categories(value: object) -> tuple[Any, str]:
-    names = _texts(value, _NAME)
-    return (None, "must be a list of lower-case names") if names is None else (frozenset(names), "")
-
-
-def _users(value: object) -> tuple[Any, str]:
-    names = _texts(value, _ANY)
-    return (None, "must be a list of user ids") if names is None else (frozenset(names), "")
-
-
-def _days(value: object) -> tuple[Any, str]:
-    given = value if isinstance(value, list) else [None]
-    if any(day not in _DAYS for day in given) or len(set(given)) < len(given):
-        return None, f"must list days, each once: {', '.join(_DAYS)}"
-    return frozenset(_DAYS.index(day) + 1 for day in given), ""
-
-
-def _time_of_day(value: object) -> tuple[Any, str]:
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
-    return (time(int(found[1]), int(found[2])), "") if found else (None, 'must be a time of day such as "09:00"')
-
-
-def _timezone(value: object) -> tuple[Any, str]:
-    try:
-        return ZoneInfo(value if isinstance(value, str) else ""), ""
-    except (KeyError, ValueError, OSError):  # unknown, or no name at all
-        return None, 'must be a time zone such as "Europe/Berlin"'
-
-
-def _mode(value: object) -> tuple[Any, str]:
-    if isinstance(value, str) and value in set(PolicyMode):
-        return PolicyMode(value), ""
-    return None, f"must be one of {', '.join(PolicyMode)}"
-
-
-def _switch(value: object) -> tuple[Any, str]:
-    return value, "" if isinstance(value, bool) else "must be true or false"
-
-
-def _people(value: object) -> tuple[Any, str]:
-    ok = type(value) is int and 1 <= value <= 20
-    return value, "" if ok else "must be a number of people, from 1 to 20"
-
-
-def _path(value: object) -> tuple[Any, str]:
-    ok = isinstance(value, str) and value and "\x00" not in value
-    return value, "" if ok else "must be a path, relative to the project folder or absolute"
-
-
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         key="tenant",
         default="default",
         meaning="Whose data this is. Part of every stored key; one Guard serves one tenant.",
-        check=_name,
+        check=read.name,
     ),
     Setting(
         key="env",
         default="dev",
         meaning="Which environment this is (dev, staging, prod ...). Part of every stored key.",
-        check=_name,
+        check=read.name,
     ),
     Setting(
         key="org.domains",
         default=[],
         meaning="Mail domains of the organisation. Every other domain is external; the empty list makes all external.",
-        check=_domains,
+        check=read.domains,
+    ),
+    Setting(
+        key="org.mailboxes",
+        default=[],
+        meaning="Addresses in these domains that are no user's: lists, functions. Others are `unknown` to rules.",
+        check=read.mailboxes,
     ),
     Setting(
         key="labels.levels",
         default=["public", "internal", "confidential", "restricted"],
         meaning="Sensitivity levels, least first. Policies compare their numbers, counted from 0.",
-        check=_levels,
+        check=read.levels,
     ),
     Setting(
         key="labels.categories",
         default=["pii", "phi", "pci", "mnpi", "secret"],
         meaning="Categories that labels may carry.",
-        check=_categories,
+        check=read.categories,
     ),
     Setting(
         key="approvals.ttl",
         default="15m",
         meaning="How long a request for approval, and the approval itself, is good for.",
-        check=_duration,
+        check=read.duration,
+    ),
+    Setting(
+        key="approvals.longest",
+        default="1d",
+        meaning="The longest that a gate's own `@ttl` can make a request good for; what is longer is cut to this.",
+        check=read.duration,
+    ),
+    Setting(
+        key="approvals.proof",
+        default="claimed",
+        meaning="How it must be known who answers, at least: `claimed` (somebody with access to this machine), `oidc`, "
+        "`passkey` (a login) or `signed` (a passkey over each answer).",
+        check=read.proof,
+    ),
+    Setting(
+        key="approvals.readers",
+        default=[],
+        meaning="Who may read a card whose data has no reader in common: data meant for different people, or text that "
+        "nobody vouches for. They need the clearance as well. Without any, such a call is denied: nobody may be asked.",
+        check=read.readers,
+    ),
+    Setting(
+        key="approvals.open_limit",
+        default=20,
+        meaning="So many requests of one session may wait at once; a call that would add one more is denied.",
+        check=read.number,
+    ),
+    Setting(
+        key="approvals.standing_ttl",
+        default="8h",
+        meaning="The longest that a standing grant can be good for.",
+        check=read.duration,
+    ),
+    Setting(
+        key="approvals.standing_count",
+        default=20,
+        meaning="The most calls that a standing grant can be for.",
+        check=read.number,
+    ),
+    Setting(
+        key="approvals.check_rate",
+        default=0.0,
+        meaning="In so many of all looks at the list of requests (from 0 to 1) one is planted that should be denied, "
+        "to see whether people read what they approve. It never runs.",
+        check=read.fraction,
     ),
     Setting(
         key="permits.ttl",
         default="30s",
         meaning="How long a permit may wait for its tool to be started.",
-        check=_duration,
+        check=read.duration,
     ),
     Setting(
         key="hours.days",
         default=[],
         meaning="Working days. Without any it is never working time, and `context.hours.working` is false.",
-        check=_days,
+        check=read.days,
     ),
     Setting(
         key="hours.begin",
         default="09:00",
         meaning="When work begins. Later than the end: over midnight, counted to the day on which it began.",
-        check=_time_of_day,
+        check=read.time_of_day,
     ),
     Setting(
         key="hours.end",
         default="17:00",
         meaning="When it ends; this minute is free time already.",
-        check=_time_of_day,
+        check=read.time_of_day,
     ),
     Setting(
         key="hours.timezone",
         default="UTC",
         meaning="The time zone of the working hours.",
-        check=_timezone,
+        check=read.timezone,
     ),
     Setting(
         key="policies.mode",
         default="enforce",
         meaning="`observe`: what the rules would deny is recorded and passes, loudly. Everything else still denies.",
-        check=_mode,
+        check=read.mode,
     ),
     Setting(
         key="bundles.required",
         default=False,
         meaning="Decide by an activated bundle alone: without one nothing runs from the folder's files.",
-        check=_switch,
+        check=read.switch,
     ),
     Setting(
         key="bundles.signatures",
         default=1,
         meaning="So many people have to sign a bundle before it can be activated, its author among them.",
-        check=_people,
+        check=read.people,
     ),
     Setting(
         key="bundles.separation",
         default=False,
         meaning="Somebody other than its author has to sign a bundle too: nobody activates alone what they wrote.",
-        check=_switch,
+        check=read.switch,
     ),
     Setting(
         key="plans.approvers",
         default=[],
         meaning="Users who may sign plans for others. Everybody may sign their own.",
-        check=_users,
+        check=read.users,
+    ),
+    Setting(
+        key="console.url",
+        default="http://localhost:8420",
+        meaning="Where people open the console. Passkeys are bound to its host: those enrolled under another one are "
+        "useless. `http` is for `localhost` alone.",
+        check=read.console,
+    ),
+    Setting(
+        key="console.idle",
+        default="15m",
+        meaning="A login that nobody uses is over after this time.",
+        check=read.duration,
+    ),
+    Setting(
+        key="console.session",
+        default="8h",
+        meaning="A login is over after this time in any case.",
+        check=read.duration,
+    ),
+    Setting(
+        key="console.invitation",
+        default="24h",
+        meaning="How long somebody has to enrol a passkey after `bailiwick accounts invite`.",
+        check=read.duration,
     ),
     Setting(
         key="stores.path",
         default=".bailiwick",
         meaning="Folder for state and audit logs. Keep governed tools away from it.",
-        check=_path,
+        check=read.path,
     ),
 )
 
@@ -274,10 +264,18 @@ def read_settings(path: str, text: str) -> ProjectSettings:
             levels=values["labels.levels"],
             categories=values["labels.categories"],
             approval_ttl_ms=values["approvals.ttl"],
+            approval_proof=values["approvals.proof"],
+            approval_readers=values["approvals.readers"],
+            approval_longest_ms=values["approvals.longest"],
+            approval_open_limit=values["approvals.open_limit"],
+            standing_ttl_ms=values["approvals.standing_ttl"],
+            standing_count=values["approvals.standing_count"],
+            check_rate=values["approvals.check_rate"],
             permit_ttl_ms=values["permits.ttl"],
             mode=values["policies.mode"],
             environment=sections["environment"],
             facts=sections["facts"],
+            budgets=sections["budgets"],
             oidc=sections["oidc"],
             plan_approvers=values["plans.approvers"],
             bundles=BundleRules(
@@ -291,10 +289,18 @@ def read_settings(path: str, text: str) -> ProjectSettings:
             categories=values["labels.categories"],
             environment=sections["environment"],
             facts=sections["facts"],
+            budgets=sections["budgets"],
             hours=_hours(values),
         ),
         sections=MappingProxyType(sections),
+        console=ConsoleRules(
+            url=values["console.url"],
+            idle_ms=values["console.idle"],
+            session_ms=values["console.session"],
+            invitation_ms=values["console.invitation"],
+        ),
         domains=values["org.domains"],
+        mailboxes=values["org.mailboxes"],
         state_path=values["stores.path"],
     )
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bailiwick.action.types import SemanticType
 from bailiwick.errors import StoreError
-from bailiwick.guard.bundles import Activation
+from bailiwick.guard.administration.bundles import Activation
 from bailiwick.model.bundle import ProjectBundle, read
 from bailiwick.project.bundle import differing, load_bundle
 from bailiwick.project.load import Project, load_project, load_settings
 from bailiwick.project.settings import ProjectSettings
 from bailiwick.stores.sqlite_bundles import SqliteBundles
-from bailiwick.stores.sqlite_standing import SqliteStanding
 from bailiwick.stores.sqlite_state_file import StateFile
+from bailiwick.stores.sqlite_suspensions import SqliteSuspensions
 
 __all__ = ["LOG_FOLDER", "STATE_FILE", "BundleStatus", "activated", "bundle_status", "last_sequence"]
 
@@ -35,9 +37,16 @@ class BundleStatus:
     differing: tuple[str, ...] = ()
 
 
-def activated(folder: Path, settings: ProjectSettings, active: Activation, bundles: SqliteBundles) -> Project:
+def activated(
+    folder: Path,
+    settings: ProjectSettings,
+    active: Activation,
+    bundles: SqliteBundles,
+    *,
+    types: Sequence[SemanticType] = (),
+) -> Project:
     """The project that the active bundle holds. Raises StoreError or ProjectError."""
-    return load_bundle(folder, _stored(settings, active, bundles), active)
+    return load_bundle(folder, _stored(settings, active, bundles), active, types=types)
 
 
 def bundle_status(folder: Path) -> BundleStatus:
@@ -52,7 +61,7 @@ def bundle_status(folder: Path) -> BundleStatus:
         undo.callback(file.close)
         bundles = SqliteBundles(file)
         active = bundles.active(decisions.tenant, decisions.env)
-        suspensions = SqliteStanding(file).suspensions(decisions.tenant, decisions.env)
+        suspensions = SqliteSuspensions(file).suspensions(decisions.tenant, decisions.env)
         bundle = _stored(settings, active, bundles) if active else None
         project = load_bundle(folder, bundle, active) if bundle else load_project(folder)
         return BundleStatus(

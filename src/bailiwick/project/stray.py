@@ -42,6 +42,9 @@ def _stray(folder: Path) -> Iterator[tuple[Path, str, str]]:
             yield path, "tools are read from files whose name ends in .toml", "rename it, or move it away"
         elif path.parent != folder / "tools":
             yield path, "folders below tools/ are not looked into", "move it into tools/ itself"
+    for path in _below(folder / "schemas"):
+        if path.suffix != ".json" or path.parent != folder / "schemas":
+            yield path, "schemas are read from schemas/*.json", "rename it, or move it into schemas/ itself"
     for name in _RULE_FOLDERS:
         for path in _below(folder / name):
             if path.suffix != _CEDAR:

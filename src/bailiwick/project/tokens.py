@@ -7,7 +7,7 @@ from __future__ import annotations
 import secrets
 
 from bailiwick.errors import UsageError
-from bailiwick.guard.credentials import DelegationToken, PlanToken, Prover, UserToken
+from bailiwick.guard.handing.credentials import DelegationToken, PlanToken, Prover, UserToken
 from bailiwick.identity.keys import PrivateKey
 from bailiwick.identity.proof import prove
 from bailiwick.project.clock import now_us

@@ -104,7 +104,8 @@ class _Page:
             return RedirectResponse(made.url, status_code=303)
         if made is None:
             return Response(status_code=204)
-        around = {"person": by.user, "csrf": self.door.csrf_token(request), "here": self.here}
+        answers = await run_in_threadpool(lambda: Reader(guard=self.guard, by=by).reads_approvers)
+        around = {"person": by.user, "csrf": self.door.csrf_token(request), "here": self.here, "answers": answers}
         return self.pages.html(made.template, made.data, status=made.status, **around)
 
     async def json(self, request: Request) -> Response:

@@ -1,9 +1,8 @@
 """Who is at the console's door: logins with passkeys, invitations, and signed answers.
 
-What decides is in `guard.enrolling` and `guard.signing_in`, what the ways in have in common in `server.doorway`; this
-makes the secrets and draws the pages. INVARIANTS: whatever changes something carries the token of the session or of the
-visit (Host, Origin and size of each request were looked at before: `server.security`); who may not in learns that
-alone. DESIGN §5 *Identity*.
+What decides is in `guard.people`, what the ways in have in common in `server.doorway`; this makes the secrets and draws
+the pages. INVARIANTS: whatever changes something carries the token of the session or of the visit (Host, Origin and
+size of each request were looked at before: `server.security`); who may not in learns that alone. DESIGN §5 *Identity*.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from bailiwick.server.remembering import remember_of
 __all__ = ["Doorkeeper"]
 
 _SECRET_BYTES = 32
+_ENROLLED = {"kind": "done", "head": "Your passkey is enrolled.", "message": "Now sign in with it.", "hint": ""}
 
 
 class Doorkeeper:
@@ -123,7 +123,8 @@ class Doorkeeper:
             return RedirectResponse(there, status_code=303)
         issuers = self._way.guard.engine.ports.holding.latest.settings.oidc
         providers = [{"name": each.name} for each in issuers if each.login is not None]
-        data = {"next": there, "providers": providers}
+        enrolled = request.query_params.get("enrolled") == "yes"
+        data = {"next": there, "providers": providers, "told": _ENROLLED if enrolled else None}
         return self._way.visiting(request, lambda token: self._way.pages.html("login.html", data, token=token))
 
     async def _login_options(self, request: Request) -> Response:
@@ -180,9 +181,10 @@ class Doorkeeper:
         if session is None:
             return RedirectResponse("/login?next=/passkeys", status_code=303)
         data = {"path": "/passkeys", "user": session.user, "another": True}
-        person, csrf = session.user, self.csrf_token(request)
+        answers = Reader(guard=self._way.guard, by=_by(session)).reads_approvers
+        around: dict[str, Any] = {"person": session.user, "csrf": self.csrf_token(request), "answers": answers}
         return self._way.visiting(
-            request, lambda token: self._way.pages.html("enrol.html", data, token=token, person=person, csrf=csrf)
+            request, lambda token: self._way.pages.html("enrol.html", data, token=token, **around)
         )
 
     async def _passkey_options(self, request: Request) -> Response:
@@ -215,7 +217,7 @@ class Doorkeeper:
         done = self._way.run(lambda core: enrol(core, self._way.door, who, answer, holder=holder))
         if isinstance(done, TurnedAway):
             return self._turned(request, done)
-        return JSONResponse({"next": "/" if isinstance(who, ConsoleSession) else "/login"})
+        return JSONResponse({"next": "/" if isinstance(who, ConsoleSession) else "/login?enrolled=yes"})
 
     def _turned_away(self, request: Request, away: TurnedAway) -> Response:
         """What everybody sees whose login failed, for whatever reason."""

@@ -1,8 +1,9 @@
 """Signing in to the console at an identity provider: `/oidc/<name>/start` and `/oidc/<name>/callback`.
 
-What is sent and what counts is in `identity.oidc_login` and `guard.signing_in`; this keeps the ticket and fetches the
-token. INVARIANT: the code is exchanged at the address that bailiwick.toml names, over TLS (or on this machine), without
-following a redirect, and only for a ticket of this browser, which is used up before. DESIGN §5 *Identity*.
+What is sent and what counts is in `identity.oidc_login` and `guard.people.signing_in`; this keeps the ticket and
+fetches the token. INVARIANT: the code is exchanged at the address that bailiwick.toml names, over TLS (or on this
+machine), without following a redirect, and only for a ticket of this browser, which is used up before. DESIGN §5
+*Identity*.
 """
 
 from __future__ import annotations

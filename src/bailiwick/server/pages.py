@@ -56,8 +56,8 @@ class Pages:
 
     def html(self, template: str, data: Mapping[str, object], *, status: int = 200, **around: object) -> HTMLResponse:
         """A page. `around` is what belongs to the visitor and not to the page: who they are, the token of their
-        forms."""
-        about: dict[str, object] = {"person": "", "csrf": "", "here": "", "told": None}
+        forms, whether there is a page *Answers* for them."""
+        about: dict[str, object] = {"person": "", "csrf": "", "here": "", "told": None, "answers": False}
         drawn = self._environment.get_template(template).render(
             {**about, **around, **data, "project": self.project, "renew": self.renew}
         )

@@ -1,13 +1,13 @@
 """What one signed-in person may see of the requests, as plain JSON for a page and its twin.
 
-INVARIANT: nothing of a request leaves this module before the rules on administration let this person answer it
-(`guard.approving`); who may not gets the same answer as for a request that does not exist, and is in no count.
+INVARIANT: nothing of a request leaves this module before `guard.approvals.approving.may_look` lets this person see it:
+by the rules on administration, or as the user on whose behalf it was made. Who may not gets the same answer as for a
+request that does not exist, and is in no count.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +17,12 @@ from bailiwick.action.approval_vote import vote
 from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.action.grouping import group_of
 from bailiwick.action.standing import closed_arguments
-from bailiwick.guard.administration.entitled import is_own
-from bailiwick.guard.approvals.approving import may_answer, pending, seen_by
+from bailiwick.guard.administration.entitled import is_own, may
+from bailiwick.guard.approvals.approving import may_look, may_say, pending, seen_by
+from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.approver import ProofMethod, Proven
 from bailiwick.model.decision import Gate, Reason
+from bailiwick.model.duration import duration_text
 from bailiwick.project import Guard
 from bailiwick.server.cards import editable, shown_card
 
@@ -36,7 +38,7 @@ class Reader:
 
     @property
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return self.guard.engine.ports.clock() // 1000
 
     def waiting(self) -> tuple[Approval, ...]:
         """The requests that wait and that this person may see, oldest first."""
@@ -64,7 +66,17 @@ class Reader:
         return is_own(self.guard.engine.ports.holding.latest, self.by.user, (str(link) for link in item.chain.links))
 
     def may_see(self, asked: Approval) -> bool:
-        return self.guard.engine.administer(lambda core: may_answer(core, asked, self.by)) is None
+        return self.guard.engine.administer(lambda core: may_look(core, asked, self.by)) is None
+
+    def may_say(self, item: Approval) -> bool:
+        """Whether the rules let this person, who sees it, answer it: gates apart."""
+        return may_say(self.guard.engine.ports.holding.now(), item, self.by, self.now_ms)
+
+    @property
+    def reads_approvers(self) -> bool:
+        """Whether there is a page *Answers* for this person."""
+        planes = self.guard.engine.ports.holding.latest
+        return may(planes, self.by.user, AdminAction.READ_APPROVERS, admin_resource("approvers"), now_ms=self.now_ms)
 
     def traces_of(self, approval_id: str) -> object:
         """What this request's page is drawn from. As for `traces_of_waiting`."""
@@ -82,7 +94,9 @@ class Reader:
         now_ms = self.now_ms
         planes = self.guard.engine.ports.holding.now()
         rules = (planes.administration.digest, planes.rules_digest, planes.suspensions, planes.bundle)
-        return rules, tuple((item.id, item.status_at(now_ms), len(item.votes)) for item in approvals)
+        return rules, tuple(
+            (item.id, item.status_at(now_ms), len(item.votes), _escalated(item, now_ms)) for item in approvals
+        )
 
     def refusal(self, asked: Approval, *, grant: bool, gate: str | None = None) -> Reason | None:
         """Why this person's yes (or no) would not count now; None if it would, as far as can be known before."""
@@ -114,11 +128,13 @@ class Reader:
             "resources": card.parts.get("resources", []) if card.complete else [],
             "recipients": card.parts.get("recipients", []) if card.complete else [],
             "tainted": card.tainted,
-            "yours": self.refusal(item, grant=True) is None,
+            "yours": self.refusal(item, grant=True) is None and self.may_say(item),
+            "own": self.own(item),
             "requested_ms": item.requested_ms,
             "expires_ms": item.expires_ms,
             "gates": [_gate(item, gate) for gate in item.gates],
             "votes": _votes(item),
+            "edited_by": item.edited_by,
         }
 
     def rememberable(self, item: Approval) -> dict[str, Any] | None:
@@ -131,7 +147,7 @@ class Reader:
         names = frozenset(card_arguments(item.card))
         return {
             "count": settings.standing_count,
-            "ttl": f"{min(settings.standing_ttl_ms, 7_200_000) // 1000}s",
+            "ttl": duration_text(min(settings.standing_ttl_ms, 7_200_000)),
             "open": sorted(names - frozenset(closed_arguments(tool, names))),
         }
 
@@ -139,6 +155,7 @@ class Reader:
         """All of a request."""
         card = shown_card(item)
         status = item.status_at(self.now_ms)
+        may_say = self.may_say(item)
         no_yes = self.refusal(item, grant=True)
         no_no = self.refusal(item, grant=False)
         # A granted request is over for the page; whoever wants it back says no to it.
@@ -149,8 +166,8 @@ class Reader:
             "card_digest": item.card_digest,
             "card": card.data(),
             "raw": item.card.decode("utf-8", "backslashreplace"),
-            "may_approve": asks and no_yes is None and card.complete,
-            "may_deny": asks and no_no is None,
+            "may_approve": asks and may_say and no_yes is None and card.complete,
+            "may_deny": asks and may_say and no_no is None,
             "may_withdraw": asks and self.own(item),
             "sign": any(gate.phishing_resistant for gate in item.gates),
             "remember": self.rememberable(item),
@@ -186,3 +203,8 @@ def _votes(item: Approval) -> list[dict[str, Any]]:
         }
         for cast in item.votes
     ]
+
+
+def _escalated(item: Approval, now_ms: int) -> tuple[bool, ...]:
+    """For each gate whether more people may answer by now."""
+    return tuple(bool(gate.escalate_to) and now_ms >= item.requested_ms + gate.escalate_after_ms for gate in item.gates)

@@ -129,6 +129,9 @@ def _refused(scope: Scope, own: str) -> Response | None:
         return PlainTextResponse(f"The console is not under this name, but at {own}\n", status_code=421)
     if scope["method"] not in _METHODS:
         return PlainTextResponse("Not done here.\n", status_code=405, headers={"Allow": "GET, HEAD, POST"})
+    # Two ways to say where a body ends: a proxy in front may have read the other one.
+    if len(headers.getlist("content-length")) + len(headers.getlist("transfer-encoding")) > 1:
+        return PlainTextResponse("Say once how long the body is.\n", status_code=400)
     site = headers.get("sec-fetch-site")
     if scope["method"] in _SAFE:
         # A link from a mail may lead here; no other page may load, frame or read what is here.

@@ -10,5 +10,19 @@ from bailiwick.testing.junit import junit
 from bailiwick.testing.load import load_tests
 from bailiwick.testing.mutation import Mutation, mutate
 from bailiwick.testing.run import Ran, run
+from bailiwick.testing.types import TypeBroken, check_type
 
-__all__ = ["Case", "Coverage", "Mutation", "Ran", "TestFile", "junit", "load_tests", "measure", "mutate", "run"]
+__all__ = [
+    "Case",
+    "Coverage",
+    "Mutation",
+    "Ran",
+    "TestFile",
+    "TypeBroken",
+    "check_type",
+    "junit",
+    "load_tests",
+    "measure",
+    "mutate",
+    "run",
+]

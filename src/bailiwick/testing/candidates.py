@@ -11,12 +11,13 @@ from itertools import islice
 from urllib.parse import unquote
 
 from bailiwick.action.parse import parse_call
+from bailiwick.guard.explaining.rehearsal import Rehearsed, rehearse
+from bailiwick.guard.looking_up import supposed
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.rehearsal import Rehearsed, rehearse
 from bailiwick.model.call import Call
 from bailiwick.model.decision import Reason
 from bailiwick.model.shape import Bool, Long, Record, Shape, String, StringSet
-from bailiwick.model.tool import DELEGATE_TOOL, ToolSpec
+from bailiwick.model.tool import DELEGATE_TOOL, ArgSpec, ToolSpec
 from bailiwick.policy.mutants import named_resources
 from bailiwick.testing.expected import PLAIN, Asked, Context, NamedCall, Principal, TestFile
 from bailiwick.testing.variations import numbered_calls, variations
@@ -39,6 +40,9 @@ _SAMPLES: Mapping[str, object] = {
     "addresses": ["someone@example.com"],
     "currency": "1.00 EUR",
     "statements": "SELECT 1",
+    "method": {"method": "GET", "url": "https://www.example.com/"},
+    "scheme": "https://www.example.com/",
+    "schemes": ["https://www.example.com/"],
 }
 """A field of a type's facts → a value that such a type takes."""
 
@@ -87,7 +91,8 @@ class Candidates:
     def _cells(self, file: TestFile) -> tuple[_Cells, ...]:
         """What the cells of a file are made of, the nearest first."""
         own, calls, contexts = tuple(file.principals.values()), tuple(file.calls.values()), file.contexts
-        varied = variations(self.planes, file.now_us)
+        every_call = [*calls, *self._other_calls(file)]
+        varied = variations(self.planes, file.now_us, every_call)
         around = [_named_apart(context, contexts) for context in (varied.base, *varied.contexts)]
         tools = self.planes.catalog.tools
         numbered = [
@@ -95,7 +100,7 @@ class Candidates:
             for one in numbered_calls(file.calls, tools, varied.compared)
             if one.name not in file.calls and self._takes(one.call)
         ]
-        everybody, every_call = [*own, *self._everybody(file)], [*calls, *self._other_calls(file)]
+        everybody = [*own, *self._everybody(file)]
         stranger = replace(varied.base, name=_STRANGER, unknown=("Text that nobody vouches for.",))
         declared = (PLAIN, *contexts.values())
         # Every context for everybody would be many cells of little difference.
@@ -110,9 +115,8 @@ class Candidates:
         )
 
     def _takes(self, call: Call) -> bool:
-        return not isinstance(
-            parse_call(self.planes.catalog, call, around=self.planes.surroundings(), types=self.planes.types), Reason
-        )
+        around = self.planes.surroundings(supposed(self.planes, call))
+        return not isinstance(parse_call(self.planes.catalog, call, around=around, types=self.planes.types), Reason)
 
     def _everybody(self, file: TestFile) -> Iterator[Principal]:
         """Every user and service with every agent that the file does not pair yet."""
@@ -197,7 +201,23 @@ def _new(file: TestFile, principal: Principal, call: NamedCall, context: Context
 
 
 def _sample_args(tool: ToolSpec) -> dict[str, object]:
-    return {arg.name: _sample(arg.shape) for arg in tool.args.values() if not arg.optional}
+    return {arg.name: _sample_arg(arg) for arg in tool.args.values() if not arg.optional}
+
+
+_BY_TYPE: Mapping[str, object] = {"number": 1, "datetime": "2026-01-01T12:00:00Z", "bytes": "", "json": {}}
+
+
+def _sample_arg(arg: ArgSpec) -> object:
+    if arg.fields:
+        made = {each.key: _sample_arg(each) for each in arg.fields if not each.optional}
+        return [made] if arg.type == "object[]" else made
+    single = arg.type.removesuffix("[]")
+    if single in _BY_TYPE:
+        return [_BY_TYPE[single]] if arg.type != single else _BY_TYPE[single]
+    values = arg.shape.field("values") if isinstance(arg.shape, Record) and arg.type != single else None
+    if values is not None:
+        return _sample(values.shape) or ["example"]
+    return [1] if arg.type == "long[]" else _sample(arg.shape)
 
 
 def _sample(shape: Shape) -> object:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from bailiwick.errors import Where
+from bailiwick.guard.explaining.rehearsal import OtherRules, Step
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.rehearsal import OtherRules, Step
 from bailiwick.model.decision import Verdict
 from bailiwick.policy.coverage import probes_of
 from bailiwick.testing.run import Ran

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bailiwick.errors import Where
-from bailiwick.guard.delegation import DelegationRequest
+from bailiwick.guard.explaining.rehearsal import Past, Rehearsal
+from bailiwick.guard.handing.delegation import DelegationRequest
 from bailiwick.guard.opening import OpenRequest
-from bailiwick.guard.rehearsal import Past, Rehearsal
 from bailiwick.model.call import Call, Fact
 from bailiwick.model.circumstances import CLAIMED, Evidence, FactReading
 from bailiwick.model.decision import Outcome
+from bailiwick.model.lookup import NO_HOSTS
 
 __all__ = ["PLAIN", "Asked", "Case", "Context", "Expected", "NamedCall", "Principal", "TestFile"]
 
@@ -44,7 +45,8 @@ class NamedCall:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What the session has seen, and what holds around it. `now_us` None: the file's own clock. A fact is a value with
-    its age in milliseconds."""
+    its age in milliseconds; `enforced` are arguments that effectors keep to; `hosts` what names resolve
+    to (one that is not named: to a public address)."""
 
     name: str
     now_us: int | None = None
@@ -54,6 +56,10 @@ class Context:
     evidence: Evidence = CLAIMED
     environment: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
     facts: Mapping[str, tuple[Fact, int]] = field(default_factory=lambda: MappingProxyType({}))
+    usage: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """How much of each budget was used before."""
+    enforced: frozenset[str] = frozenset()
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_HOSTS)
 
 
 PLAIN = Context(name="")
@@ -103,6 +109,9 @@ class Asked:
                 name: FactReading(value=value, read_ms=now_ms - age_ms)
                 for name, (value, age_ms) in context.facts.items()
             },
+            usage=context.usage,
+            enforced=context.enforced,
+            hosts=context.hosts,
         )
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from bailiwick.guard.explaining.rehearsal import OtherRules, Rehearsed
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.rehearsal import OtherRules, Rehearsed
 from bailiwick.model.decision import Decision
 from bailiwick.policy.mutants import Mutant, mutants_of
 from bailiwick.testing.candidates import Candidate, Candidates

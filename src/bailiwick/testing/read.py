@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bailiwick.action.parse import parse_call
-from bailiwick.guard.delegation import DelegationRequest
+from bailiwick.action.types import is_address, normal_host
+from bailiwick.guard.explaining.rehearsal import Past
+from bailiwick.guard.handing.delegation import DelegationRequest
+from bailiwick.guard.looking_up import supposed
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.rehearsal import Past
+from bailiwick.model.budget import Budget
 from bailiwick.model.call import Call, Fact
 from bailiwick.model.circumstances import CLAIMED, Evidence, FactDecl, Method
 from bailiwick.model.decision import Reason
@@ -141,7 +144,8 @@ class Reader:
         if call.tool == DELEGATE_TOOL:
             self._delegates(entry, call)
         else:
-            answer = parse_call(self.planes.catalog, call, around=self.planes.surroundings(), types=self.planes.types)
+            around = self.planes.surroundings(supposed(self.planes, call))
+            answer = parse_call(self.planes.catalog, call, around=around, types=self.planes.types)
             if isinstance(answer, Reason):
                 code, message = answer.code, answer.message
         if code == refused:
@@ -180,6 +184,9 @@ class Reader:
             evidence=self._evidence(entry, now_us),
             environment=self._environment(entry, settings.environment),
             facts=self._facts(entry, settings.facts),
+            usage=self._usage(entry, settings.budgets),
+            enforced=self._enforced(entry),
+            hosts=self._hosts(entry),
         )
         entry.done()
         return made
@@ -260,6 +267,33 @@ class Reader:
             if value is not None:
                 found[name] = (value, age_ms)
         return found
+
+    def _enforced(self, entry: Entry) -> frozenset[str]:
+        known = {name for tool in self.planes.catalog.tools.values() for name in tool.args}
+        return frozenset(entry.names("enforced", known, "argument") or ())
+
+    def _hosts(self, entry: Entry) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for name, given in (self._table(entry, "hosts") or {}).items():
+            answers = [given] if isinstance(given, str) else given
+            if not isinstance(answers, list) or any(not is_address(each) for each in answers):
+                hint = f'write hosts = {{ "{name}" = ["2001:db8::1"] }}; [] for a host that there is none of'
+                message = f"'{name}' of {entry.title} does not resolve to addresses"
+                entry.note("bad-host", message, "hosts", name, hint=hint)
+            elif not name or normal_host(name) != name:
+                message = f"'{name}' of {entry.title} is no host name in its ASCII form"
+                entry.note("bad-host", message, "hosts", name, hint="write it in small letters, xn--… for others")
+            else:
+                found[name] = tuple(answers)
+        return found
+
+    def _usage(self, entry: Entry, declared: tuple[Budget, ...]) -> Mapping[str, int]:
+        """`usage = { mails_per_day = 49 }`: how much of each budget was used before."""
+        table = self._table(entry, "usage") or {}
+        one = Entry(problems=self.problems, path=(*entry.path, "usage"), table=table)
+        for name in table:
+            one.check_known(name, [budget.name for budget in declared], "budget", name)
+        return {name: one.integer(name, low=0) for name in table}
 
     def _table(self, entry: Entry, key: str) -> Mapping[str, object] | None:
         entry.asked.add(key)

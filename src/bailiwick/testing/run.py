@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bailiwick.guard.explaining.rehearsal import Rehearsed, rehearse
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.rehearsal import Rehearsed, rehearse
 from bailiwick.model.decision import Decision, LinkVerdict, Outcome
 from bailiwick.testing.expected import Case, Expected
 

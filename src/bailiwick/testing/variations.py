@@ -1,5 +1,5 @@
 """What may make a difference to the rules beside who calls what: the values of facts and of the environment, the time,
-how the user is known, and numbers in arguments.
+how the user is known, what is enforced, where hosts are, and numbers in arguments.
 
 Values come from the rules themselves: both of a truth value, a number or a text that something is compared with, and
 the numbers next to it; of times the edges of the working hours, on a working day and another. DESIGN §4 *tests*.
@@ -8,16 +8,18 @@ the numbers next to it; of times the edges of the working hours, on a working da
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from math import prod
 
+from bailiwick.action.parse import lookups
 from bailiwick.guard.planes import Planes
 from bailiwick.model.call import Call, Fact
 from bailiwick.model.circumstances import Evidence, FactDecl, Method, WorkingHours
 from bailiwick.model.directory import Attribute
+from bailiwick.model.lookup import LookupKind
 from bailiwick.model.shape import Bool, Long, Shape, String
 from bailiwick.model.tool import ToolSpec
 from bailiwick.policy.compared import Compared, compared_with
@@ -31,6 +33,10 @@ _LONGS = range(-(2**63), 2**63)
 _YEAR_9000_MS = 221_845_392_000_000
 _AGES_MS = range(1_000, 366 * 86_400_000)
 """Ages that a test file can give."""
+_OF_ADDRESSES = (".private", ".metadata")
+"""Facts that say where a host is."""
+_INSIDE = "169.254.169.254"
+"""An address that has both."""
 _WORD = re.compile(r"[^A-Za-z0-9]+")
 
 _Step = Callable[[Context], Context]
@@ -48,10 +54,10 @@ class Variations:
     compared: Compared
 
 
-def variations(planes: Planes, now_us: int) -> Variations:
-    """Those of a file whose clock stands at `now_us`."""
+def variations(planes: Planes, now_us: int, calls: Iterable[NamedCall] = ()) -> Variations:
+    """Those of a file whose clock stands at `now_us`, for these calls."""
     compared = compared_with(planes.policy)
-    choices = [each for each in _choices(planes, compared, now_us) if each]
+    choices = [each for each in (*_choices(planes, compared, now_us), _hosts(planes, compared, calls)) if each]
     first = [each[0] for each in choices]
     base = _made(first)
     if prod(map(len, choices)) <= _MOST_COMBINED:
@@ -80,12 +86,15 @@ def _choices(planes: Planes, compared: Compared, now_us: int) -> Iterator[list[_
     settings = planes.settings
     for attribute in settings.environment:
         yield _environment(attribute, compared)
-    read = frozenset[str]().union(*(planes.policy.facts_read(tool) for tool in planes.policy.actions))
+    read = frozenset[str]().union(*(planes.policy.names_read("facts", tool) for tool in planes.policy.actions))
     for fact in settings.facts:
         if fact.name in read:
             yield _fact(fact, compared)
             yield _ages(fact, compared)
+    for budget in settings.budgets:
+        yield _use(budget.name, compared)
     yield _evidence(compared, now_us)
+    yield _enforced(planes, compared)
     yield _times(planes.policy.world.hours, compared, now_us)
 
 
@@ -112,6 +121,21 @@ def _fact(fact: FactDecl, compared: Compared) -> list[_Choice]:
 
     values = _samples(fact.shape, compared.get(f"context.facts.{fact.name}.value", frozenset()))
     return [(_word(fact.name, value), given(value)) for value in values]
+
+
+def _use(name: str, compared: Compared) -> list[_Choice]:
+    """What was used before, at and next to the numbers that rules compare it with, and one call before that."""
+
+    def given(used: int) -> _Step:
+        return lambda context: replace(context, usage={**context.usage, name: used})
+
+    near = {
+        number
+        for part, by in (("used", 0), ("after", -1))
+        for each in _near(compared.get(f"context.usage.{name}.{part}", frozenset()))
+        if (number := each + by) > 0
+    }
+    return [("", _same), *((_word(name, used, "used"), given(used)) for used in sorted(near))]
 
 
 def _ages(fact: FactDecl, compared: Compared) -> list[_Choice]:
@@ -142,6 +166,26 @@ def _evidence(compared: Compared, now_us: int) -> list[_Choice]:
         for age in ages
     ]
     return [("", _same), *steps]
+
+
+def _enforced(planes: Planes, compared: Compared) -> list[_Choice]:
+    if "context.enforced" not in compared:
+        return []
+    named = frozenset(str(each) for each in compared["context.enforced"])
+    every = named or frozenset(name for tool in planes.catalog.tools.values() for name in tool.args)
+    return [("", _same), (_word(*sorted(named), "enforced"), lambda context: replace(context, enforced=every))]
+
+
+def _hosts(planes: Planes, compared: Compared, calls: Iterable[NamedCall]) -> list[_Choice]:
+    """All hosts that the calls name inside, or none of them there, where rules look at where hosts are."""
+    if not any(name.endswith(_OF_ADDRESSES) for name in compared):
+        return []
+    asked = {each for one in calls for each in lookups(planes.catalog, one.call, types=planes.types)}
+    names = sorted(each.name for each in asked if each.kind is LookupKind.HOST)
+    if not names:
+        return []
+    inside = dict.fromkeys(names, (_INSIDE,))
+    return [("", _same), ("hosts-inside", lambda context: replace(context, hosts={**inside, **context.hosts}))]
 
 
 def _times(hours: WorkingHours | None, compared: Compared, now_us: int) -> list[_Choice]:
@@ -212,7 +256,7 @@ def numbered_calls(
         tool = tools.get(one.call.tool)
         for arg in tool.args.values() if tool is not None else ():
             numbers = _near(compared.get(f"context.args.{arg.name}", frozenset()))
-            for number in numbers if isinstance(arg.shape, Long) else ():
+            for number in numbers if arg.type == "long" else ():
                 call = Call(tool=one.call.tool, args={**one.call.args, arg.name: number})
                 if number != one.call.args.get(arg.name):
                     yield NamedCall(name=f"{one.name}-{_word(arg.name)}-{_number(number)}", call=call)

@@ -73,6 +73,12 @@ def _context(context: Context, now_us: int) -> Iterator[tuple[str, object]]:
     if context.evidence.at_ms is not None:
         age, evidence = now_us // 1000 - context.evidence.at_ms, context.evidence
         yield "evidence", {"method": evidence.method.value, "age": f"{age}ms", "strong": evidence.strong}
+    if context.usage:
+        yield "usage", dict(context.usage)
+    if context.enforced:
+        yield "enforced", sorted(context.enforced)
+    if context.hosts:
+        yield "hosts", {name: list(addresses) for name, addresses in context.hosts.items()}
     if context.environment:
         yield "environment", dict(context.environment)
     if context.facts:

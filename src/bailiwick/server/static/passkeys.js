@@ -54,7 +54,7 @@ async function post(path, token, body) {
     body: JSON.stringify(body),
   });
   const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error([found.error || "The console does not answer.", found.hint || ""].join(" "));
+  if (!answer.ok) throw new Error([found.error || "The console does not answer.", found.hint].filter(Boolean).join(" "));
   return found;
 }
 
