@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bailiwick.errors import CanonicalError, FactUnavailable
 from bailiwick.guard.effectors import Effector, keeping
@@ -58,6 +59,7 @@ def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) 
 class EffectorsOf:
     """→ the effectors that are bound to arguments of a tool in this process."""
 
+    at_once: ClassVar[bool] = True
     tool: str
 
     def do(self, ports: Ports) -> Mapping[str, Effector]:

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar
 
-from bailiwick.guard.effects import Effect, Flow, Now
+from bailiwick.guard.effects import Effect, Flow
 from bailiwick.guard.ports import Ports
 
 __all__ = ["drive", "drive_async", "uncancelled"]
@@ -54,7 +54,7 @@ async def drive_async(flow: Flow[T], ports: Ports, executor: Executor) -> T:
 
 
 async def _perform(loop: asyncio.AbstractEventLoop, executor: Executor, ports: Ports, effect: Effect) -> object:
-    if isinstance(effect, Now):
+    if getattr(effect, "at_once", False):
         return effect.do(ports)
     # A store that was asked must be waited for even when this task is cancelled meanwhile: its answer decides what is
     # true, so the cancellation is delivered only after it.

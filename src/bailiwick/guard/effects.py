@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from bailiwick.action.approvals import Approval
 from bailiwick.action.ports import InDoubt, Resolution
@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 
 class Effect(Protocol):
-    """A request to the outside world."""
+    """A request to the outside world. One that says of itself that it is answered `at_once` waits for nothing."""
 
     def do(self, ports: Ports) -> object:
         """The answer. Raises StoreError (or LogUnavailable) when a store cannot give it."""
@@ -92,6 +92,8 @@ class ReadFact:
 @dataclass(frozen=True, slots=True)
 class Now:
     """→ microseconds since the epoch."""
+
+    at_once: ClassVar[bool] = True
 
     def do(self, ports: Ports) -> int:
         return ports.clock()
