@@ -1,4 +1,6 @@
-"""A process of its own that makes one approved call from many threads: `python -m tests.guard.race PROJECT THREADS`.
+"""A process of its own that calls from many threads: `python -m tests.guard.race PROJECT THREADS same|own`.
+
+All make the same call, or each one of its own (a mail with another body).
 
 Says "ready", waits for a line, lets all threads make the call, and prints how many ran the tool. Each run leaves a line
 in PROJECT/ran.
@@ -16,7 +18,7 @@ from bailiwick import BailiwickError
 from tests.worlds import MAIL, opened
 
 
-def main(folder: Path, threads: int) -> None:
+def main(folder: Path, threads: int, *, own: bool) -> None:
     with opened(folder) as session:
         print("ready", flush=True)
         sys.stdin.readline()
@@ -29,12 +31,13 @@ def main(folder: Path, threads: int) -> None:
                 file.write(b"%d\n" % os.getpid())
             return "sent"
 
-        def make_call() -> None:
+        def make_call(number: int) -> None:
+            mail = {**MAIL, "body": f"Mail {os.getpid()} {number}"} if own else MAIL
             start.wait()
             with suppress(BailiwickError):
-                session.call("mail.send", MAIL, run=run)
+                session.call("mail.send", mail, run=run)
 
-        racing = [threading.Thread(target=make_call) for _ in range(threads)]
+        racing = [threading.Thread(target=make_call, args=(number,)) for number in range(threads)]
         for thread in racing:
             thread.start()
         for thread in racing:
@@ -43,4 +46,4 @@ def main(folder: Path, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), own={"same": False, "own": True}[sys.argv[3]])

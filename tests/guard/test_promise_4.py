@@ -255,7 +255,7 @@ def test_promise_4_of_many_threads_in_many_processes_one_runs(folder: Path) -> N
     threads = (17, 17, 16)
     racers = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.guard.race", str(folder), str(count)],
+            [sys.executable, "-m", "tests.guard.race", str(folder), str(count), "same"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -310,7 +310,7 @@ def test_of_many_processes_no_more_run_than_were_remembered(folder: Path) -> Non
         standing(session, count=5, open=("body",))
     racers = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.guard.standing_race", str(folder), str(count)],
+            [sys.executable, "-m", "tests.guard.race", str(folder), str(count), "own"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -18,6 +18,7 @@ import stat
 import struct
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -142,7 +143,8 @@ class JailedFile:
         flags = _FLAGS[mode] | _ALWAYS | (os.O_CREAT | os.O_EXCL if new else 0)
         with _Open(open_root(self.base, self._lookup().below)) as root:
             opened = open_beneath(root, path, flags, self.permissions if new else 0)
-        try:
+        with ExitStack() as undo:
+            undo.callback(os.close, opened)
             found = os.fstat(opened)
             if new:
                 self._made = identity_of(found)
@@ -152,9 +154,7 @@ class JailedFile:
                 raise DidNotRun(f"{path} is no file")
             if mode is OpenMode.WRITE:
                 os.ftruncate(opened, 0)
-        except BaseException:
-            os.close(opened)
-            raise
+            undo.pop_all()
         return opened
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "EVERY_ROLE",
     "AsksNothing",
     "Beyond",
+    "NoOptions",
     "Option",
     "OptionValue",
     "Options",
@@ -137,6 +138,16 @@ class SemanticType(Protocol):
     def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:
         """The facts of `value`, which has a canonical form (`model.canonical`). Never raises."""
         ...
+
+
+class NoOptions:
+    """For types that have no setting of their own in the catalog."""
+
+    __slots__ = ()
+
+    @property
+    def options(self) -> Mapping[str, Option]:
+        return {}
 
 
 class AsksNothing:

@@ -17,12 +17,19 @@ no active user's and no mailbox of `[org] mailboxes`).
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-from bailiwick.action.types.base import EVERY_ROLE, AsksNothing, Option, Options, Parsed, Surroundings, Unparsable
+from bailiwick.action.types.base import (
+    EVERY_ROLE,
+    AsksNothing,
+    NoOptions,
+    Options,
+    Parsed,
+    Surroundings,
+    Unparsable,
+)
 from bailiwick.action.types.url_names import domain_problem, looks_like
 from bailiwick.model.shape import BOOL, LONG, STRING_SET, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Role
@@ -104,15 +111,11 @@ def normal_domain(text: str) -> str | None:
     return None if isinstance(address, MailProblem) else address.domain
 
 
-class _MailFacts(AsksNothing):
+class _MailFacts(NoOptions, AsksNothing):
     """What both types share: one set of facts, so that rules read a single address and a list alike."""
 
     __slots__ = ()
     roles: frozenset[Role] = EVERY_ROLE - {Role.CONTENT, Role.COMMAND}
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        return {}
 
     def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002 - the Protocol's signature
         return EMAIL_SHAPE

@@ -7,12 +7,19 @@ that it lies between. A point in time is RFC 3339 in one spelling, with the offs
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from bailiwick.action.types.base import EVERY_ROLE, AsksNothing, Option, Options, Parsed, Surroundings, Unparsable
+from bailiwick.action.types.base import (
+    EVERY_ROLE,
+    AsksNothing,
+    NoOptions,
+    Options,
+    Parsed,
+    Surroundings,
+    Unparsable,
+)
 from bailiwick.action.types.plain import kind_of
 from bailiwick.model.canonical import MAX_INT
 from bailiwick.model.shape import LONG, Field, Record, Shape
@@ -33,16 +40,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class NumberType(AsksNothing):
+class NumberType(NoOptions, AsksNothing):
     """A whole number or a decimal within ±2^53. Facts: the whole numbers next below and above it, or itself twice."""
 
     name: str = "number"
     scalar: bool = True
     roles: frozenset[Role] = _NOT_CONTENT
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        return {}
 
     def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002 - the Protocol's signature
         return NUMBER_SHAPE
@@ -75,16 +78,12 @@ def _plainly(number: Decimal) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class DatetimeType(AsksNothing):
+class DatetimeType(NoOptions, AsksNothing):
     """A point in time: `2026-03-31T17:00:00Z` or with an offset. Facts: milliseconds since 1970 in UTC."""
 
     name: str = "datetime"
     scalar: bool = True
     roles: frozenset[Role] = _NOT_CONTENT
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        return {}
 
     def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002
         return LONG

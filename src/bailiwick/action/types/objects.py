@@ -15,6 +15,7 @@ from typing import cast
 from bailiwick.action.types.base import (
     EVERY_ROLE,
     Beyond,
+    NoOptions,
     Option,
     Options,
     Parsed,
@@ -48,17 +49,13 @@ def fields_shape(fields: Iterable[ArgSpec]) -> Record:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ObjectType:
+class ObjectType(NoOptions):
     """An object with the fields that the catalog declares, parsed by the types in `types`."""
 
     types: TypeRegistry
     name: str = "object"
     scalar: bool = False
     roles: frozenset[Role] = EVERY_ROLE
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        return {}
 
     def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002 - the catalog knows the fields
         return Record(())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bailiwick.action.types.base import (
     EVERY_ROLE,
     AsksNothing,
+    NoOptions,
     Option,
     Options,
     OptionValue,
@@ -90,16 +91,12 @@ def _one_spelling(value: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class LongType(AsksNothing):
+class LongType(NoOptions, AsksNothing):
     """A whole number within ±2^53. A float is refused even where it is whole: 1e3 and 1000 are not the same bytes."""
 
     name: str = "long"
     scalar: bool = True
     roles: frozenset[Role] = _NOT_CONTENT
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        return {}
 
     def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002
         return LONG
@@ -114,16 +111,12 @@ class LongType(AsksNothing):
 
 
 @dataclass(frozen=True, slots=True)
-class BoolType(AsksNothing):
+class BoolType(NoOptions, AsksNothing):
     """true or false; "true", 1 and "yes" are not."""
 
     name: str = "bool"
     scalar: bool = False
     roles: frozenset[Role] = _NOT_CONTENT
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        return {}
 
     def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002
         return BOOL

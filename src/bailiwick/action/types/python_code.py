@@ -20,10 +20,17 @@ import ast
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bailiwick.action.types.base import AsksNothing, Beyond, Option, Options, Parsed, Surroundings, Unparsable
+from bailiwick.action.types.base import (
+    AsksNothing,
+    Beyond,
+    NoOptions,
+    Options,
+    Parsed,
+    Surroundings,
+    Unparsable,
+)
 from bailiwick.action.types.python_allowed import (
     DECORATORS,
     DYNAMIC_MODULES,
@@ -362,16 +369,12 @@ def _only_reads(node: ast.Call) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class PythonType(AsksNothing):
+class PythonType(NoOptions, AsksNothing):
     """Python code that a tool runs."""
 
     name: str = "python"
     scalar: bool = False
     roles: frozenset[Role] = frozenset({Role.COMMAND})
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        return {}
 
     def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002 - the Protocol's signature
         return PYTHON_SHAPE

@@ -18,10 +18,18 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bailiwick.action.types.base import AsksNothing, Beyond, Option, Options, Parsed, Surroundings, Unparsable
+from bailiwick.action.types.base import (
+    AsksNothing,
+    Beyond,
+    NoOptions,
+    Options,
+    Parsed,
+    Surroundings,
+    Unparsable,
+)
 from bailiwick.action.types.shell_programs import (
     ANYTHING_ELSE,
     NO_FILES,
@@ -307,16 +315,12 @@ def _check_assigned(name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class ShellType(AsksNothing):
+class ShellType(NoOptions, AsksNothing):
     """A command line for sh or bash."""
 
     name: str = "shell"
     scalar: bool = False
     roles: frozenset[Role] = frozenset({Role.COMMAND})
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        return {}
 
     def shape(self, options: Options, role: Role) -> Shape:  # noqa: ARG002 - the Protocol's signature
         return SHELL_SHAPE
