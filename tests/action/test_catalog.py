@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bailiwick.errors import ProjectError
-from bailiwick.model.tool import Durability, Effect, Idempotency, Role, Sink
+from bailiwick.model.tool import Audience, Authorship, Durability, Effect, Idempotency, LabelRule, Role, Sink
 from tests.action.desk import DESK, LEVELS, cases, catalog_of
 
 
@@ -46,6 +46,9 @@ def test_defaults_are_the_careful_ones() -> None:
     assert tool.zones == ()
     assert tool.output.untrusted is None
     assert tool.output.endorses == {}
+    assert tool.output.author is None
+    assert tool.asks is None
+    assert tool.audience is None
     assert LEVELS[tool.output.sensitivity] == "internal"
     assert tool.idempotency is Idempotency.NONE
     assert tool.durability is Durability.SYNC
@@ -86,6 +89,50 @@ def test_what_a_tool_says_is_what_is_loaded() -> None:
     assert tool.where.line == DESK.tools["crm.get_customer"].args["id"].where.line - 5
 
 
+def test_what_a_tool_says_of_flows_is_what_is_loaded() -> None:
+    tool = catalog_of(
+        """
+        [tools."chat.post"]
+        effects = ["send"]
+        sink = "internal"
+        args.channel = { type = "string", role = "target" }
+        args.text = { type = "string", role = "content" }
+        asks = ["post", "tell"]
+        store = "chat"
+        [tools."chat.post".audience]
+        argument = "channel"
+        known = { board = ["Group::board"], lobby = "everyone" }
+        otherwise = ["Group::staff", "User::bob"]
+        [tools."chat.post".output]
+        trusted = ["id"]
+        records = "posts"
+        author = { field = "sender", unless = ["bot"] }
+        [[tools."chat.post".output.labels]]
+        field = "text"
+        when = { channel = "board", "args.channel" = ["a*", "b?"] }
+        sensitivity = "confidential"
+        readers = ["Group::board"]
+        """
+    ).tools["chat.post"]
+    assert tool.asks == ("post", "tell")
+    assert tool.store == "chat"
+    assert tool.audience == Audience(
+        readers=frozenset({"Group::staff", "User::bob"}),
+        argument="channel",
+        known={"board": frozenset({"Group::board"}), "lobby": None},
+    )
+    assert tool.output.author == Authorship(field="sender", unless=("bot",))
+    assert (tool.output.trusted, tool.output.untrusted, tool.output.records) == (("id",), None, "posts")
+    assert tool.output.labels == (
+        LabelRule(
+            path="text",
+            when={"channel": ("board",), "args.channel": ("a*", "b?")},
+            sensitivity=2,
+            readers=frozenset({"Group::board"}),
+        ),
+    )
+
+
 def test_simple_cases_map_by_themselves() -> None:
     assert DESK.tools["mail.send"].interface == {
         Effect.SEND: {"recipients": ("to", "cc"), "content": ("subject", "body")}
@@ -120,6 +167,27 @@ CHANGES = [
     TOOL + 'output.readers = ["User::alice"]',
     TOOL + 'output.sensitivity = "public"',
     TOOL + 'output = { untrusted = ["x"], endorses = { y = "target" } }',
+    TOOL + 'output = { trusted = ["y"], endorses = { y = "target" } }',
+    TOOL + 'output.records = "items"',
+    TOOL + 'output.fields = ["x"]',
+    TOOL + 'output.labels = [{ categories = ["pii"] }]',
+    TOOL + 'output.labels = [{ field = "y", categories = ["pii"] }]',
+    TOOL + 'output.labels = [{ when = { y = "z" }, categories = ["pii"] }]',
+    TOOL + 'output.level_from = "level"',
+    TOOL + 'output.readers_from = "shared_with"',
+    TOOL + 'output = { trusted = ["y"], readers_from = "shared_with", party = "y" }',
+    TOOL + 'output = { trusted = ["y"], readers_from = "shared_with" }',
+    TOOL + "output.detect = true",
+    TOOL + 'output.author = "sender"',
+    TOOL + 'output.author = { field = "sender", unless = ["bot"] }',
+    TOOL + "output.hide = true",
+    TOOL + 'store = "x"',
+    TOOL + 'asks = ["look up"]',
+    TOOL + 'audience = ["Group::staff"]',
+    TOOL + 'resource = "x/{x}"\naudience = "party"',
+    TOOL + 'audience = { argument = "x", known = { a = ["Group::staff"] } }',
+    TOOL + 'args.y = { type = "string", role = "value" }',
+    TOOL + 'args.y = { type = "string", role = "value" }\ntogether = ["x", "y"]',
     TOOL + 'idempotency = "none"',
     TOOL + 'durability = "sync"',
     TOOL + 'sink = "external"',

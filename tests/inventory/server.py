@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from mcp.server import MCPServer
 from mcp.types import ToolAnnotations
+
+
+@dataclass
+class Customer:
+    name: str
+
+
+@dataclass
+class Ticket:
+    id: str
+    customer: Customer
+    text: str | None
+
 
 QUOTES = '"' * 3
 
@@ -24,6 +38,11 @@ def main() -> None:
             return str(b)
     else:
         server = MCPServer("Help Desk")
+
+        @server.tool(annotations=ToolAnnotations(read_only_hint=True))
+        def list_tickets() -> list[Ticket]:
+            """All tickets."""
+            return []
 
         @server.tool(annotations=ToolAnnotations(read_only_hint=True))
         def get_ticket(ticket_id: str) -> str:

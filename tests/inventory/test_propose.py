@@ -28,6 +28,7 @@ from bailiwick.inventory.mcp_server import read_mcp
 from bailiwick.inventory.openapi import read_openapi
 from bailiwick.inventory.operations import MAX_OPERATIONS, MAX_TEXT, Parameter
 from bailiwick.inventory.python_source import read_python
+from bailiwick.inventory.results import read_result
 from bailiwick.inventory.toml_text import comment, value
 from bailiwick.model.call import Call
 from bailiwick.model.decision import Reason
@@ -306,6 +307,36 @@ def test_what_is_no_python_is_refused(tmp_path: Path, text: str) -> None:
         read_python("no.such.module")
 
 
+RESULTS = {
+    "an object": ({"properties": {"id": {"type": "string"}, "at": {"type": "integer"}}}, ("", ("id", "at"))),
+    "a list": ({"type": "array", "items": {"properties": {"id": {}}}}, ("", ("id",))),
+    "a list in an envelope": (
+        {
+            "properties": {
+                "data": {
+                    "properties": {"items": {"type": "array", "items": {"properties": {"id": {}}}}},
+                    "type": "object",
+                }
+            }
+        },
+        ("data.items", ("id",)),
+    ),
+    "a reference": ({"$ref": "#/Pet"}, ("", ("name", "kin", "kin.name", "kin.kin", "kin.kin.name", "kin.kin.kin"))),
+    "a text": ({"type": "string"}, None),
+    "nothing": (None, None),
+    "a field that cannot be written": ({"properties": {"a b": {}, 'x"]': {}, "id": {}}}, ("", ("id",))),
+    "more than anybody reviews": ({"properties": {f"f{n}": {} for n in range(61)}}, None),
+}
+
+
+@pytest.mark.parametrize("case", RESULTS.values(), ids=RESULTS.keys())
+def test_the_fields_of_a_result_are_those_of_its_schema(case: tuple[Any, tuple[str, tuple[str, ...]] | None]) -> None:
+    schema, expected = case
+    pet = {"type": "object", "properties": {"name": {"type": "string"}, "kin": {"$ref": "#/Pet"}}}
+    found = read_result(schema, {"Pet": pet})
+    assert (None if found is None else (found.records, found.fields)) == expected
+
+
 # ── MCP ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -313,9 +344,13 @@ def test_a_real_mcp_server_is_asked() -> None:
     name, operations = read_mcp(SERVER)
     catalog = loaded(propose(name, operations))
     assert {name: set(tool.effects) for name, tool in catalog.tools.items()} == {
+        "Help_Desk.list_tickets": {Effect.READ},
         "Help_Desk.get_ticket": {Effect.READ},
         "Help_Desk.close_ticket": {Effect.WRITE},
     }
+    listed = catalog.tools["Help_Desk.list_tickets"].output
+    assert (listed.records, listed.fields) == ("result", ("id", "customer", "customer.name", "text"))
+    assert (listed.untrusted, listed.trusted, listed.endorses) == (None, None, {})
     assert catalog.tools["Help_Desk.close_ticket"].args["ticket_id"].role is Role.SELECTOR
 
 

@@ -3,8 +3,8 @@
 Everything that is wrong in all files is reported at once, each with file and line. Unknown keys are errors: a misspelt
 `untrusted` must not mean its default. Defaults are the careful ones:
 
-- an argument without `role` is a target; without `output` a result taints and has the second lowest sensitivity level
-  ("internal" by default: the top level would make every undeclared tool unusable, the lowest would let it go anywhere);
+- an argument without `role` is a target; `bailiwick.action.catalog_output` and `catalog_flow` say what results and
+  flows are without a declaration;
 - `sink`: a send goes `external`, an execute `exec`; `idempotency`: `safe` for a tool that only reads, else `none`;
 - `durability`: `buffered` for a tool that only reads, else `sync`; a consequential tool cannot be set to `buffered`.
 """
@@ -17,24 +17,22 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from bailiwick.action.catalog_args import read_args, read_resources
+from bailiwick.action.catalog_flow import FLOW_KEYS, audience_declaration, read_flows
 from bailiwick.action.catalog_interfaces import INTERFACE_KEYS, read_interfaces
+from bailiwick.action.catalog_output import Vocabulary, output_declaration, read_output
 from bailiwick.action.catalog_table import Table
 from bailiwick.action.types import STANDARD_TYPES, TypeRegistry
 from bailiwick.errors import Finding, ProjectError, Where
 from bailiwick.model.canonical import digest
-from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.model.tool import (
+    BUILT_IN,
     CONSEQUENTIAL,
-    DELEGATE_TOOL,
-    WIDEN_TOOL,
     ArgSpec,
     Catalog,
     Durability,
     Effect,
     Idempotency,
-    OutputSpec,
-    Role,
     Sink,
     ToolSpec,
 )
@@ -42,16 +40,13 @@ from bailiwick.model.tool import (
 __all__ = ["declaration", "load_catalog"]
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
-_RESERVED = frozenset({DELEGATE_TOOL, WIDEN_TOOL})
 _TOOL_KEYS = (
     *("names", "effects", "sink", "resource", "zones", "args", "output", "idempotency", "durability", "description"),
     "proposed",
+    *FLOW_KEYS,
     *INTERFACE_KEYS,
 )
-_OUTPUT_KEYS = ("sensitivity", "categories", "readers", "untrusted", "endorses")
-_ENDORSABLE = (Role.TARGET, Role.SELECTOR, Role.CREDENTIAL, Role.VALUE)
 _READ_ONLY = frozenset({Effect.READ})
-_DEFAULT_LEVEL = 1
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -126,7 +121,7 @@ class _Loader:
             hint = f"it is also in {self._declared[name]}"
             table.note("duplicate-tool", f"the tool '{name}' is declared twice", hint=hint)
             return False
-        if name in _RESERVED:
+        if name in BUILT_IN:
             table.note("reserved-tool-name", f"'{name}' is built in", hint="give the tool another name")
         elif _TOOL_NAME.fullmatch(name) is None:
             inner = next(iter(table.data), "")
@@ -172,7 +167,8 @@ class _Loader:
         effects = self._effects(table)
         args = read_args(table, self.types, self.schemas)
         resources = read_resources(table, name, args, self.types)
-        output = self._output(table)
+        output = read_output(table, args, Vocabulary(levels=self.levels, categories=self.categories))
+        flows = read_flows(table, args)
         if len(self.findings) == before:  # mapping arguments that could not be read would only add noise
             interface = read_interfaces(table, effects, args, self.types)
             args = _with_recipients(args, interface.get(Effect.SEND, {}).get("recipients", ()))
@@ -195,6 +191,10 @@ class _Loader:
             or (Idempotency.SAFE if effects == _READ_ONLY else Idempotency.NONE),
             durability=self._durability(table, effects),
             description=table.string("description") or "",
+            together=flows.together,
+            asks=flows.asks,
+            audience=flows.audience,
+            store=flows.store,
             proposed=table.boolean("proposed", default=False),
             where=table.where(),
         )
@@ -222,66 +222,6 @@ class _Loader:
             )
         return chosen or (Durability.BUFFERED if effects == _READ_ONLY else Durability.SYNC)
 
-    def _output(self, tool: Table) -> OutputSpec:
-        table = tool.section("output")
-        if table is None:
-            return OutputSpec()
-        table.refuse_unknown_keys(_OUTPUT_KEYS, "an output")
-        sensitivity = min(_DEFAULT_LEVEL, len(self.levels) - 1)
-        level = table.string("sensitivity")
-        if level is not None:
-            if level in self.levels:
-                sensitivity = self.levels.index(level)
-            else:
-                hint = did_you_mean(level, self.levels)
-                table.note("unknown-level", f"there is no level '{level}'", "sensitivity", hint=hint)
-        categories = table.strings("categories") or ()
-        table.known(categories, self.categories, "unknown-category", "categories")
-        readers = table.strings("readers")
-        untrusted = _untrusted(table)
-        return OutputSpec(
-            sensitivity=sensitivity,
-            categories=frozenset(categories),
-            readers=None if readers is None else frozenset(readers),
-            untrusted=untrusted,
-            endorses=MappingProxyType(_endorses(table, untrusted)),
-        )
-
-
-def _untrusted(table: Table) -> tuple[str, ...] | None:
-    """None: all of it taints; a tuple: these fields only."""
-    value = table.data.get("untrusted", True)
-    if isinstance(value, bool):
-        return None if value else ()
-    return table.strings("untrusted")
-
-
-def _endorses(table: Table, untrusted: tuple[str, ...] | None) -> dict[str, Role]:
-    found: dict[str, Role] = {}
-    section = table.table("endorses")
-    if section is None:
-        return found
-    for field in section.data:
-        role = section.choice(field, Role, "unknown-role")
-        if role is None:
-            continue
-        if role not in _ENDORSABLE:
-            section.note(
-                "bad-endorsement",
-                f"a field cannot endorse a {role}",
-                field,
-                hint=f"choose from: {', '.join(_ENDORSABLE)}",
-            )
-        elif untrusted is None or field in untrusted:
-            section.note(
-                "bad-endorsement",
-                f"'{field}' is untrusted, so it cannot endorse anything",
-                field,
-                hint="name the fields that others can write: untrusted = […]",
-            )
-        found[field] = role
-    return found
-
 
 def _default_sink(effects: frozenset[Effect]) -> Sink:
     if Effect.SEND in effects:
@@ -307,7 +247,6 @@ def _example_name(name: str) -> str:
 
 def declaration(tool: ToolSpec) -> dict[str, object]:
     """All of a declaration but its place in the files, for the catalog's digest."""
-    output = tool.output
     return {
         "name": tool.name,
         "names": tool.names,
@@ -316,13 +255,8 @@ def declaration(tool: ToolSpec) -> dict[str, object]:
         "resources": tool.resources,
         "zones": tool.zones,
         "args": [_declared(arg) for arg in tool.args.values()],
-        "output": [
-            output.sensitivity,
-            sorted(output.categories),
-            None if output.readers is None else sorted(output.readers),
-            output.untrusted,
-            sorted((field, role.value) for field, role in output.endorses.items()),
-        ],
+        "output": output_declaration(tool.output),
+        "flows": [tool.together, tool.asks, audience_declaration(tool.audience), tool.store],
         "interface": [[effect.value, sorted(mapping.items())] for effect, mapping in sorted(tool.interface.items())],
         "idempotency": tool.idempotency.value,
         "durability": tool.durability.value,

@@ -57,6 +57,20 @@ class Table:
             return self.table(key)
         return Table(self._text, (*self._path, key), {}, self._findings)
 
+    def tables(self, key: str) -> list[Table]:
+        """The list of tables at `key`; empty if there is none. What is no table is noted and left out."""
+        value = self.data.get(key, [])
+        if not isinstance(value, list):
+            self.note("wrong-value", f"'{key}' must be a list of tables", key, hint=f"write {key} = [{{ … }}]")
+            return []
+        found: list[Table] = []
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                found.append(Table(self._text, (*self._path, key, index), item, self._findings))
+            else:
+                self.note("wrong-value", f"each of '{key}' must be a table", key, index)
+        return found
+
     def string(self, key: str) -> str | None:
         value = self.data.get(key)
         if value is None or (isinstance(value, str) and value):

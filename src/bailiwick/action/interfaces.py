@@ -27,7 +27,7 @@ def recipients_of(tool: ToolSpec, args: Mapping[str, ArgFacts]) -> Recipients:
     """Whom a call reaches by its recipient arguments."""
     named = [name for name, spec in tool.judged().items() if spec.recipients and name in args]
     if not named:
-        return (), tool.sink is Sink.EXTERNAL
+        return (), _open(tool, args)
     addresses: dict[str, None] = {}
     external = False
     for name in named:
@@ -36,8 +36,20 @@ def recipients_of(tool: ToolSpec, args: Mapping[str, ArgFacts]) -> Recipients:
         if isinstance(facts, Mapping) and "external" in facts:
             external = external or bool(facts["external"])
         else:
-            external = external or tool.sink is Sink.EXTERNAL
-    return tuple(addresses), external or (not addresses and tool.sink is Sink.EXTERNAL)
+            external = external or _open(tool, args)
+    return tuple(addresses), external or (not addresses and _open(tool, args))
+
+
+def _open(tool: ToolSpec, args: Mapping[str, ArgFacts]) -> bool:
+    """True iff people outside may come to see what the tool is handed: by its audience, or, without one, its sink."""
+    declared = tool.audience
+    if declared is None:
+        return tool.sink is Sink.EXTERNAL
+    if declared.party:
+        return True
+    if declared.argument not in args:
+        return declared.readers is None
+    return not (values := args[declared.argument].values) or None in declared.of(values)
 
 
 def interface_facts(tool: ToolSpec, args: Mapping[str, ArgFacts], recipients: Recipients) -> dict[str, Facts]:

@@ -90,8 +90,10 @@ def _operations(paths: Mapping[str, Any], document: Mapping[str, Any]) -> Iterat
                 because=f"the method {method.upper()}",
                 path=path,
                 parameters=parameters,
+                result=_returned(operation, document),
                 unclear=unclear,
                 document=document,
+                result_document=document,
             )
 
 
@@ -142,6 +144,16 @@ def _body(schema: Any, document: Mapping[str, Any], *, required: bool) -> tuple[
         Parameter(name=name, schema=item, required=required and name in needed, place="body")
         for name, item in fields.items()
     ], unclear
+
+
+def _returned(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Any:
+    """The schema of what it answers where all went well, in JSON; None if there is none."""
+    answers = operation.get("responses")
+    codes = [code for code in answers if str(code).startswith("2")] if isinstance(answers, dict) else []
+    answer = _resolved(answers[min(codes, key=str)], document) if codes and isinstance(answers, dict) else {}
+    content = answer.get("content")
+    media = content.get("application/json") if isinstance(content, dict) else answer
+    return media.get("schema") if isinstance(media, dict) else None
 
 
 def _resolved(given: Any, document: Mapping[str, Any]) -> Mapping[str, Any]:

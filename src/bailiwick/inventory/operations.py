@@ -30,7 +30,9 @@ class Parameter:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One tool as its source describes it. `effect` is what the source says outright (an HTTP method, an annotation),
-    `because` in which words; `unclear` is what could not be read, `document` what references in schemas lead into."""
+    `because` in which words; `result` is the JSON Schema of what it returns, None if there is none; `unclear` is what
+    could not be read, `document` what references in the schemas of its arguments lead into, and `result_document` in
+    that of its result."""
 
     name: str
     description: str = ""
@@ -38,8 +40,10 @@ class Operation:
     because: str = ""
     path: str = ""
     parameters: tuple[Parameter, ...] = ()
+    result: Any = None
     unclear: tuple[str, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
+    result_document: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

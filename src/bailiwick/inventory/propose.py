@@ -15,6 +15,7 @@ from bailiwick.action.templates import template_problem, template_segments
 from bailiwick.action.types import STANDARD_TYPES, TypeRegistry
 from bailiwick.errors import ProjectError
 from bailiwick.inventory.operations import MAX_OPERATIONS, MAX_TEXT, Operation, Proposal, Proposed, Skipped
+from bailiwick.inventory.results import read_result
 from bailiwick.inventory.schemas import ARG_NAME, Argument, argument
 from bailiwick.inventory.toml_text import comment, key, value
 from bailiwick.inventory.words import effect_of, stronger
@@ -97,7 +98,7 @@ class _Entry:
         lines += self._resource()
         lines += (self._argument(name, each) for name, each in self.args.items())
         lines += (comment(f"not proposed: {note}") for note in (*self.operation.unclear, *self.notes))
-        lines.append(comment("output: not declared, so results count as untrusted and internal"))
+        lines += self._output()
         text = "\n".join(lines) + "\n"
         problem = _loads(text, self.name, self.alias)
         if problem:
@@ -190,6 +191,18 @@ class _Entry:
             return []
         self._guess("resource: its path")
         return [f"resource = {value(path)}  {comment('guess: its path')}"]
+
+    def _output(self) -> list[str]:
+        """All of a result taints, whatever is known of it: a schema does not say who writes which field."""
+        result = read_result(self.operation.result, self.operation.result_document)
+        lines = [comment("output: results count as untrusted and internal; say which fields others cannot write")]
+        if result is None:
+            return lines
+        self._guess("output.fields: its schema")
+        reason = comment("guess: " + self.guesses[-1])
+        if result.records:
+            lines.append(f"output.records = {value(result.records)}  {reason}")
+        return [*lines, f"output.fields = {value(list(result.fields))}  {reason}"]
 
     def _names_one(self, name: str) -> bool:
         declared: Mapping[str, object] = self.args[name].declared if name in self.args else {}

@@ -92,6 +92,7 @@ def _operation(node: ast.FunctionDef | ast.AsyncFunctionDef, classes: Mapping[st
             for each, required in parameters
             if each.arg not in _INJECTED
         ),
+        result=_schema(node.returns, classes, 0),
         unclear=tuple(unclear),
     )
 

@@ -16,7 +16,7 @@ from bailiwick.inventory.words import role_of
 from bailiwick.model.canonical import MAX_BYTES
 from bailiwick.model.tool import Role
 
-__all__ = ["ARG_NAME", "Argument", "argument"]
+__all__ = ["ARG_NAME", "Argument", "argument", "resolved"]
 
 ARG_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _MAX_DEPTH = 3
@@ -52,6 +52,11 @@ def argument(
     return _Reader(document=document, wanted=role).read(name, schema, optional=optional, depth=0)
 
 
+def resolved(schema: Any, document: Mapping[str, Any]) -> Any:
+    """The schema behind references and `or null`; None if there is none to be found."""
+    return _Reader(document=document).resolved(schema)[0]
+
+
 @dataclass(slots=True, kw_only=True)
 class _Reader:
     document: Mapping[str, Any]
@@ -61,7 +66,7 @@ class _Reader:
     fields: int = 0
 
     def read(self, name: str, schema: Any, *, optional: bool, depth: int) -> Argument:
-        resolved, may_be_null = self._resolved(schema)
+        resolved, may_be_null = self.resolved(schema)
         kind, options, why = self._type(name, resolved, depth)
         declared: dict[str, object] = {"type": kind}
         because = [f"type {kind}: {why}"]
@@ -122,7 +127,7 @@ class _Reader:
         return "string", {}, "'string' in its schema"
 
     def _list(self, name: str, schema: Mapping[str, Any], depth: int) -> tuple[str, dict[str, object], str]:
-        items, _ = self._resolved(schema.get("items"))
+        items, _ = self.resolved(schema.get("items"))
         if isinstance(items, Mapping) and items.get("type") == "array":
             return "json", {}, "there is no list of lists"  # not read any further: it may be a list of itself
         kind, options, why = self._type(name, items, depth)
@@ -152,7 +157,7 @@ class _Reader:
 
     # ── references ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _resolved(self, schema: Any) -> tuple[Any, bool]:
+    def resolved(self, schema: Any) -> tuple[Any, bool]:
         """(the schema behind references and `or null`, whether it may be null); None if there is none to be found."""
         null = False
         for _ in range(_MAX_REFS):

@@ -38,7 +38,7 @@ def read_yaml(data: bytes) -> Any:
     try:
         import yaml  # type: ignore[import-untyped]
     except ImportError as error:
-        raise MissingExtra(feature="an OpenAPI description in YAML", extra="openapi") from error
+        raise MissingExtra(feature="a file in YAML", extra="openapi") from error
     if len(data) > MAX_YAML:
         raise YamlError(f"it is larger than {MAX_YAML} bytes, the most that is taken of YAML")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

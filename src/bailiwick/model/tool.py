@@ -6,7 +6,7 @@ Written in `tools/*.toml`, parsed by `bailiwick.action.catalog`, read by every p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -14,17 +14,24 @@ from bailiwick.errors import Where
 from bailiwick.model.shape import BOOL, LONG, STRING, STRING_SET, Field, Record, Shape
 
 __all__ = [
+    "BUILT_IN",
     "CONSEQUENTIAL",
+    "DECLASSIFY_TOOL",
     "DELEGATE_TOOL",
+    "ENDORSE_TOOL",
     "HIGH_IMPACT",
+    "INSPECT_TOOL",
     "INTERFACES",
     "INTERFACE_NAMES",
     "WIDEN_TOOL",
     "ArgSpec",
+    "Audience",
+    "Authorship",
     "Catalog",
     "Durability",
     "Effect",
     "Idempotency",
+    "LabelRule",
     "OutputSpec",
     "Role",
     "Sink",
@@ -131,6 +138,19 @@ WIDEN_TOOL = "task.widen"
 """The built-in action of giving a running task more than it has; its resource is `tasks/<task>`."""
 
 
+INSPECT_TOOL = "handle.inspect"
+"""The built-in action of asking a quarantined model about a hidden content; its resource is `handles/<tool>`."""
+
+DECLASSIFY_TOOL = "label.declassify"
+"""The built-in action of letting data go to somebody whatever its label; its resource is `labels/<source>`."""
+
+ENDORSE_TOOL = "label.endorse"
+"""The built-in action of taking a value as endorsed for this session; its resource is `values/<role>`."""
+
+BUILT_IN = frozenset({DELEGATE_TOOL, WIDEN_TOOL, INSPECT_TOOL, DECLASSIFY_TOOL, ENDORSE_TOOL})
+"""Actions that no catalog declares, and no model can call."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArgSpec:
     """One declared argument, or a field of an object. `options` are the type's own settings (dialect, values, currency
@@ -162,16 +182,75 @@ class ArgSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRule:
+    """A label that a record of a result gets besides, or that one field of it gets, where `when` holds.
+
+    `path` is the dotted path of the field; empty means the whole record. `when` maps a field of the record, or
+    `args.<name>` for an argument of the call, to globs of which one must match the whole value (`*` any run, `?` one
+    character; case is ignored); all entries must hold, none means always. A field that is missing matches, since
+    nothing says that it does not."""
+
+    path: str = ""
+    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sensitivity: int = 0
+    categories: frozenset[str] = frozenset()
+    readers: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorship:
+    """Who wrote a record, where the service that keeps it has authenticated them: `field` holds a mail address or a
+    user's id. A record in which one of `unless` holds anything but false was posted by a program in that name."""
+
+    field: str
+    unless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSpec:
     """What a tool's result is. `untrusted` None means: all of it taints; a tuple names the only fields that do
     (the empty tuple: none). `endorses` maps a field to the role that its values endorse once the record was selected by
-    endorsed values."""
+    endorsed values. Where `trusted` is given it names the only fields that do not taint, and `untrusted` is None.
+    `fields` are all that a record may hold, if that is known.
+
+    `records` is the dotted path to the records of a result (empty: the result is the record, or the list of them).
+    `labels` are labels by record and field; `level_from` and `readers_from` name fields that hold a record's level
+    (or category, or a name that `[labels.names]` maps) and its readers. `detect` are the categories that built-in
+    patterns look for in it. `author` None: nobody is known to have written it. `hide`: the model sees a name in its
+    place. `party` are fields that say by an id or an address whose record it is, each another name of the same one."""
 
     sensitivity: int = 0
     categories: frozenset[str] = frozenset()
     readers: frozenset[str] | None = None
     untrusted: tuple[str, ...] | None = None
+    trusted: tuple[str, ...] | None = None
     endorses: Mapping[str, Role] = field(default_factory=dict)
+    records: str = ""
+    fields: tuple[str, ...] | None = None
+    labels: tuple[LabelRule, ...] = ()
+    level_from: str = ""
+    readers_from: str = ""
+    detect: frozenset[str] = frozenset()
+    author: Authorship | None = None
+    hide: bool = False
+    party: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who comes to see what is handed to a sink, beside the recipients of the call: `readers` (None: everyone), or,
+    where `argument` names a channel, a folder or a page, the readers that `known` gives for its value and `readers`
+    for every other one. `party`: whose object the call touches, as this session has read it."""
+
+    readers: frozenset[str] | None = None
+    argument: str = ""
+    known: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    party: bool = False
+
+    def of(self, values: Sequence[str]) -> tuple[frozenset[str] | None, ...]:
+        """The readers, set by set, where `argument` has these values. Written exactly as the catalog has it, or it is
+        another channel: names are not folded here."""
+        return tuple(self.known.get(value, self.readers) for value in values) if self.argument else (self.readers,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +270,25 @@ class ToolSpec:
     idempotency: Idempotency
     durability: Durability
     description: str = ""
+    together: tuple[tuple[str, ...], ...] = ()
+    """Groups of arguments whose values must come from one and the same record, or from one clause of the user's."""
+    asks: tuple[str, ...] | None = None
+    """Words and phrases that ask for what the tool does; None: those of its effects."""
+    audience: Audience | None = None
+    """None: the recipients alone; of an external sink without recipients, everyone."""
+    store: str = ""
+    """What its reads and writes share: what was written there comes back with its label. Empty: the first part of its
+    resource."""
     proposed: bool = False
     """Guessed by `bailiwick init`, reviewed by nobody: every call of it is denied."""
     where: Where
+
+    @property
+    def own_store(self) -> str:
+        """The store that its ids are of; empty where nothing says which."""
+        first = self.resources[0] if self.resources else self.name
+        part = (first.partition(".") if first == self.name else first.partition("/"))[0]
+        return self.store or ("" if "{" in part else part)
 
     def judged(self) -> Mapping[str, ArgSpec]:
         """What has a role, by name: every argument, an object by its fields."""
