@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bailiwick.flow.ledger import ContentOrigin
 from bailiwick.flow.spans import MAX_OWN_WORDS, own_words
-from bailiwick.flow.tokens import MAX_PLACES, MAX_VALUE, WordIndex
+from bailiwick.flow.tokens import MAX_VALUE
+from bailiwick.flow.word_index import MAX_PLACES, WordIndex
 from bailiwick.model.label import Integrity
 from bailiwick.model.tool import Effect, Role
 from tests.flow.helpers import Desk, arg, call, tool
@@ -124,3 +125,19 @@ def test_quoted_lines_are_never_own_words(lines: list[str]) -> None:
 def test_what_is_in_an_attachment_never_becomes_own_words(before: str, inside: str) -> None:
     prompt = f"{before}\n<document>{inside} evil@example.com {inside}</document>"
     assert "evil@example.com" not in own_words(prompt)
+
+
+OTHERS: list[dict[str, Any]] = tomllib.loads(
+    (Path(__file__).parent / "data" / "others_words.toml").read_text(encoding="utf-8")
+)["case"]
+
+
+@pytest.mark.parametrize("case", OTHERS, ids=lambda case: case["name"])
+def test_somebody_elses_words_in_a_prompt_endorse_nothing(case: dict[str, Any]) -> None:
+    desk = Desk()
+    record = desk.prompt(case["said"])
+    own, others = case.get("own", []), case.get("others", [])
+    assert {value: bool(desk.endorses(value)) for value in (*own, *others)} == {
+        value: value in own for value in (*own, *others)
+    }
+    assert record.label.tainted is bool(others)

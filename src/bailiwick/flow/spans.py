@@ -11,7 +11,12 @@ question to a person; a span that is kept by mistake lets a third party choose w
 - from the first mark to the last one: triple back-ticks, triple quotes, and elements (`<document> … </document>`,
   `[quote] … [/quote]`: any paired name, and a list of names even where one end is missing). First to *last*, because
   the text between may hold the closing mark itself;
-- lines that begin with `>`, `|` or `»`, and the lines up to the next empty one (a quoted paragraph that wraps);
+- lines that begin with `>`, `|` or `»`, also with a number or initials before them, and the lines up to the next empty
+  one (a quoted paragraph that wraps);
+- what follows a line that announces a text ("here is the mail:", "see below:"), to the end;
+- what follows a line `--` (a signature), to the end;
+- JSON, from the first brace to the last one, and rows of a table (lines with tabs, or several with as many commas or
+  semicolons without spaces);
 - everything beyond MAX_OWN_WORDS characters: nobody types that much.
 
 A person who types a quotation inline, in ordinary quotes, is taken by her word.
@@ -53,8 +58,36 @@ _TO_THE_END = re.compile(
     )""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
+_ONE_TEXT = (
+    r"(?:e-?mail|mail|message|letter|invoice|text|document|content|note|ticket|thread|conversation|chat|transcript|article|"
+    r"report|log|output|error|reply|answer|response|request|complaint|review|post|page|excerpt|snippet|contract|memo|"
+    r"statement|receipt|nachricht|brief|rechnung|dokument|inhalt|notiz|verlauf|artikel|bericht|antwort|anfrage|vertrag|"
+    r"beleg|courriel|courrier|lettre|facture|contenu|rapport|réponse|demande|contrat|reçu|correo|mensaje|carta|factura|"
+    r"texte|texto|contenido|informe|respuesta|solicitud|contrato|recibo)"
+)
+_THIS_IS = (
+    r"(?:here(?:['’]s|\ is|\ are|\ comes)?|below(?:\ is|\ are)?|pasted?|copied|hier(?:\ ist|\ sind|\ kommt)?|unten|"  # noqa: RUF001
+    r"eingefügt|kopiert|voici|ci-dessous|collé|copié|aquí\ está|aquí\ tienes|abajo|pegado|copiado)"
+)
+_CAME = (
+    r"(?:this\ is|forwarded|received|got|following|anbei|bekommen|erhalten|folgende[nrs]?|ci-joint|reçu|suivante?|"
+    r"adjunto|recibido|siguiente)"
+)
+_BETWEEN = r"(?:[ ][^\s:]{1,20}){0,4}[ ]"
+_ANNOUNCED = re.compile(
+    rf"""^[^\n]{{0,200}}?(?<!\w)(?:
+        {_THIS_IS}{_BETWEEN}{_ONE_TEXT}(?:s|en|n|e)?\b[^\n]{{0,80}}
+      | {_ONE_TEXT}(?:s|en|n|e)?\ (?:below|attached|unten|anbei|ci-dessous|abajo)\b[^\n]{{0,40}}
+      | {_CAME}{_BETWEEN}{_ONE_TEXT}\b[^\n]{{0,80}}:
+      | {_ONE_TEXT}\ {_CAME}\b[^\n]{{0,80}}:
+      | (?:see|read|look)\ below | (?:siehe|s\.)\ unten | voir\ ci-dessous | ve[ar]\ (?:más\ )?abajo
+    )[:.]?[ \t]*$""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+_SIGNATURE = re.compile(r"^--[ \t]*$", re.MULTILINE)
+_JSON = re.compile(r"[{\[]\s*(?:\"[^\"\n]{0,120}\"\s*[:,\]]|'[^'\n]{0,120}'\s*:|\{\s*[\"'])")
 _TAG = re.compile(r"[<\[](/?)([A-Za-z][\w:-]{0,40})(?:[\s=][^<>\[\]]{0,400})?/?[>\]]")
-_QUOTED_LINE = re.compile(r"[ \t]*[>|»]")
+_QUOTED_LINE = re.compile(r"[ \t]*(?:\d{1,3}|[A-Z]{1,3})?[>|»]")
 _BLOCK_MARKS = ("```", '"""', "'''")
 
 
@@ -86,10 +119,16 @@ def own_words(text: str) -> str:
     cut = _TO_THE_END.search(own)
     if cut is not None:
         own = own[: cut.start()]
+    announced = _ANNOUNCED.search(own)
+    if announced is not None:
+        own = own[: announced.end()]
+    signature = _SIGNATURE.search(own)
+    if signature is not None:
+        own = own[: signature.start()]
     own = _without_elements(own)
     for mark in _BLOCK_MARKS:
         own = _without_block(own, mark)
-    return _without_quoted_lines(own)
+    return _without_quoted_lines(_without_rows(_without_json(own)))
 
 
 def holds_others_words(text: str, own: str) -> bool:
@@ -127,6 +166,35 @@ def _without_block(text: str, mark: str) -> str:
     if first < 0:
         return text
     return f"{text[:first]}\n{text[last + len(mark) :]}" if last > first else text[:first]
+
+
+def _without_json(text: str) -> str:
+    found = _JSON.search(text)
+    if found is None:
+        return text
+    end = max(text.rfind("}"), text.rfind("]"))
+    return f"{text[: found.start()]}\n{text[end + 1 :]}" if end > found.start() else text[: found.start()]
+
+
+def _without_rows(text: str) -> str:
+    """Without the rows of a table: a line of a list has a space after its comma."""
+    lines = text.split("\n")
+    kinds = [_row(line) for line in lines]
+    for at, kind in enumerate(kinds):
+        beside = kinds[max(at - 1, 0) : at] + kinds[at + 1 : at + 2]
+        if kind and (kind[0] == "\t" or kind in beside):
+            lines[at] = ""
+    return "\n".join(lines)
+
+
+def _row(line: str) -> tuple[str, int] | None:
+    """(separator, how many of it) where a line looks like a row."""
+    cells = line.strip()
+    for mark, least in (("\t", 1), (",", 2), (";", 2)):
+        count = cells.count(mark)
+        if count >= least and (mark == "\t" or f"{mark} " not in cells):
+            return mark, count
+    return None
 
 
 def _without_quoted_lines(text: str) -> str:
