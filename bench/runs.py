@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bailiwick import Guard
-from bench import planes, tokens
+from bench import evidence, planes, tokens
 from bench.desk import Desk, look_ups, mails, open_desk
 from bench.disk import bare_sync
 from bench.measure import Figure, figure, take_turns
@@ -124,6 +124,11 @@ def measure(folder: Path, plan: Plan, say: Callable[[str], None]) -> Results:
         results.figures["calls"] |= _counted(folder, plan)
         say("delegation tokens")
         results.figures["tokens"] = take_turns(tokens.cases(), n=plan.n // 2)
+        say("evidence")
+        for known in (min(plan.more_documents), min(1_000, max(plan.more_documents))):
+            results.figures["evidence"] = results.figures.get("evidence", {}) | take_turns(
+                evidence.cases(known), n=plan.n // 5
+            )
         say("the async driver")
         results.figures["async"] = asyncio.run(_async(desk, plan))
         say("more documents")

@@ -24,6 +24,7 @@ def test_the_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
     assert written["record_bytes"] > 1000
     assert written["figures"].keys() == {
         "decision",
+        "evidence",
         "planes",
         "calls",
         "tokens",

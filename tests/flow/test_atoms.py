@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bailiwick.flow.atoms import MAX_ATOMS, MAX_LEAF, MAX_NESTING, MAX_SCAN, Atoms, atom_key, atoms
 from bailiwick.flow.ledger import ContentOrigin, Ledger
-from bailiwick.flow.origins import MAX_ORIGINS, MAX_PLACES_PER_ATOM
+from bailiwick.flow.origins import MAX_ORIGINS, MAX_PLACES_PER_ATOM, MORE_PLACES
 from bailiwick.model.decision import ArgFlow
 from bailiwick.model.tool import Effect, Role
 from tests.flow.helpers import Desk, arg, call, tool
@@ -153,7 +153,10 @@ def test_origins_are_the_newest_and_capped() -> None:
         desk.sees(ContentOrigin.RETRIEVED, "ann@example.com", source=f"kb:{number}")
     origins = traced(desk, Role.TARGET, "ann@example.com").origins
     newest = MAX_PLACES_PER_ATOM + 2
-    assert [origin.source for origin in origins] == [f"kb:{newest - back}" for back in range(MAX_PLACES_PER_ATOM)]
+    assert [origin.source for origin in origins] == [
+        *(f"kb:{newest - back}" for back in range(MAX_PLACES_PER_ATOM)),
+        MORE_PLACES.source,
+    ]
     many = [f"person{number}@example.com" for number in range(MAX_ORIGINS * 2)]
     desk.sees(ContentOrigin.RETRIEVED, many)
     assert len(traced(desk, Role.CONTENT, " ".join(many), text=" ".join(many)).origins) == MAX_ORIGINS

@@ -33,6 +33,8 @@ __all__ = [
     "atom_key",
     "atoms",
     "decoded",
+    "inner",
+    "step",
 ]
 
 MAX_ATOMS = 4_096
@@ -128,8 +130,8 @@ class _Walk:
             case Mapping():
                 for key, item in node.items():
                     name = str(key) if isinstance(key, str | int) else "?"
-                    self._text(name, f"{path}{_step(name)}", whole=False)
-                    yield item, f"{path}{_step(name)}", depth + 1
+                    self._text(name, f"{path}{step(name)}", whole=False)
+                    yield item, f"{path}{step(name)}", depth + 1
             case list() | tuple():
                 for at, item in enumerate(node):
                     yield item, f"{path}[{at}]", depth + 1
@@ -224,7 +226,8 @@ def _widened(text: str, at: int, most: int, also: str = "") -> int:
     return start
 
 
-def _step(name: str) -> str:
+def step(name: str) -> str:
+    """The part of a path that leads into a field."""
     if _NAME.fullmatch(name):
         return f".{name}"
     shown = name[:_LONGEST_KEY].encode("utf-8", "replace").decode("utf-8").replace('"', "'")
