@@ -8,6 +8,8 @@
 - A tool call is decided as the tool will get it: with the tool's own defaults filled in, and with what its schema makes
   of each argument. It runs with arguments rebuilt from the decided bytes.
 - A denial is a tool error that the model reads; the run goes on.
+- Of a result that is hidden, or that the rules redact, the framework gets what may be seen of it and nothing else: no
+  artifact, no update of the state.
 - Everything that the model is about to read is compared with what the session knows; the unknown taints it. So pass the
   user's words to `session.prompt` and the system prompt to `guard.langchain(instructions=...)`.
 - INVARIANT: nothing stands between the guard and the tool, nor between it and the model. A middleware listed after it
@@ -19,10 +21,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from bailiwick.errors import ApprovalPending, MissingExtra, Refused, UsageError
 from bailiwick.guard.current import running
+from bailiwick.guard.leave import Left
 from bailiwick.guard.session import Session
 from bailiwick.guard.state import Permit
 
@@ -82,16 +85,17 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
             session.cancelled(permit)
             raise
         except Exception as error:
-            session.failed(permit, error)
+            left = session.failed(permit, error)
+            if left.sealed:
+                return _sealed(session, request, left, status="error")
             raise
         except BaseException:
             session.cancelled(permit)
             raise
         try:
-            _record(session, permit, result)
+            return _shown(session, request, result, _record(session, permit, result))
         except Refused as refused:
             return _refusal(session, request, refused)
-        return result
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
@@ -112,16 +116,17 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
             await session.acancelled(permit)
             raise
         except Exception as error:
-            await session.afailed(permit, error)
+            left = await session.afailed(permit, error)
+            if left.sealed:
+                return _sealed(session, request, left, status="error")
             raise
         except BaseException:
             await session.acancelled(permit)
             raise
         try:
-            await _arecord(session, permit, result)
+            return _shown(session, request, result, await _arecord(session, permit, result))
         except Refused as refused:
             return _refusal(session, request, refused)
-        return result
 
     # ── model calls ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -262,22 +267,32 @@ def _failed(result: ToolResult | list[ToolResult]) -> bool:
     return any(isinstance(message, ToolMessage) and message.status == "error" for message in _messages(result))
 
 
-def _record(session: Session, permit: Permit, result: ToolResult | list[ToolResult]) -> None:
+def _record(session: Session, permit: Permit, result: ToolResult | list[ToolResult]) -> Left:
     text = "\n".join(map(_said, _messages(result)))
-    if _failed(result):
-        session.failed(permit, text)
-    else:
-        session.leave(permit, text)
-    _vouch(session, result)
+    return session.failed(permit, text) if _failed(result) else session.leave(permit, text)
 
 
-async def _arecord(session: Session, permit: Permit, result: ToolResult | list[ToolResult]) -> None:
+async def _arecord(session: Session, permit: Permit, result: ToolResult | list[ToolResult]) -> Left:
     text = "\n".join(map(_said, _messages(result)))
-    if _failed(result):
-        await session.afailed(permit, text)
-    else:
-        await session.aleave(permit, text)
+    return await (session.afailed(permit, text) if _failed(result) else session.aleave(permit, text))
+
+
+def _shown(session: Session, request: ToolCallRequest, result: ToolResult | list[ToolResult], left: Left) -> ToolResult:
+    """What the framework gets of a result: all of it, or what may be seen of one that is hidden or was redacted."""
+    if left.sealed:
+        return _sealed(session, request, left, status="error" if _failed(result) else "success")
     _vouch(session, result)
+    return result  # type: ignore[return-value]  # a tool that gives back a list may
+
+
+def _sealed(
+    session: Session, request: ToolCallRequest, left: Left, *, status: Literal["success", "error"]
+) -> ToolMessage:
+    """INVARIANT: nothing of what the tool gave back is in here: no artifact, no update of the state, no exception."""
+    call = request.tool_call
+    told = ToolMessage(content=left.text, name=call["name"], tool_call_id=call["id"], status=status)
+    _vouch(session, told)
+    return told
 
 
 def _vouch(session: Session, result: ToolResult | list[ToolResult]) -> None:
