@@ -6,6 +6,7 @@ calls `needs.chromium()` (a path).
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 import pwd
@@ -16,15 +17,18 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
 import pytest
 from psycopg import sql
 
-__all__ = ["PostgresServer", "chromium", "lacking", "postgres", "postgres_server"]
+if TYPE_CHECKING:
+    from bailiwick.redteam.agentdojo import DojoWorld
 
-POSTGRESQL, CHROMIUM = "PostgreSQL", "Chromium"
+__all__ = ["PostgresServer", "agentdojo", "chromium", "lacking", "postgres", "postgres_server"]
+
+POSTGRESQL, CHROMIUM, AGENTDOJO = "PostgreSQL", "Chromium", "agentdojo"
 _LACKS = "bailiwick-lacks: no "
 _COUNT = itertools.count(1)
 
@@ -45,6 +49,13 @@ def chromium() -> str:
     if not path.exists():
         _lack(CHROMIUM)
     return str(path)
+
+
+def agentdojo() -> type[DojoWorld]:
+    """The worlds of the package agentdojo, or the test is skipped."""
+    if importlib.util.find_spec("agentdojo") is None:
+        _lack(AGENTDOJO)
+    return importlib.import_module("bailiwick.redteam.agentdojo").DojoWorld  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

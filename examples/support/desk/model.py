@@ -12,9 +12,9 @@ is one step. `and call` joins another call to the same step, so that both are ma
     Call get_customer with {"id": "42"}
     and call kb_search with {"query": "refund"}
 
-The arguments are one JSON object and may go over several lines. Strings in them may quote what the model has read:
-`{{last_result}}` is the last tool result, `{{query_db}}` the last one of that tool, `{{get_customer.email}}` and
-`{{kb_search.0.title}}` a part of it.
+The arguments are one JSON object and may go over several lines, or plain words, `Call get_customer with id=42`: texts
+without spaces, with commas between them. Strings may quote what the model has read: `{{last_result}}` is the last tool
+result, `{{query_db}}` the last one of that tool, `{{get_customer.email}}` and `{{kb_search.0.title}}` a part of it.
 
 What it does next follows from the conversation alone, so it goes on rightly from a checkpoint in another process:
 
@@ -42,7 +42,8 @@ from langchain_core.tools import BaseTool
 
 __all__ = ["ObedientModel"]
 
-INSTRUCTION: Final = re.compile(r"\b(?P<joined>and\s+)?call\s+(?P<tool>\w+)\s+with\s+(?={)", re.IGNORECASE)
+INSTRUCTION: Final = re.compile(r"\b(?P<joined>and\s+)?call\s+(?P<tool>\w+)\s+with\s+(?={|\w+=)", re.IGNORECASE)
+PLAIN: Final = re.compile(r"(?P<name>\w+)=(?P<value>[^\s,]+)(?:,[ \t]*)?")
 QUOTE: Final = re.compile(r"{{\s*(?P<name>\w+)(?P<path>(?:\.\w+)*)\s*}}")
 
 
@@ -117,7 +118,7 @@ def _read(message: BaseMessage, *, told_by: str) -> list[_Step]:
     for text in _texts(_value(message)):
         for found in INSTRUCTION.finditer(text):
             try:
-                args, _ = json.JSONDecoder(strict=False).raw_decode(text, found.end())
+                args = _arguments(text, found.end())
             except json.JSONDecodeError:
                 continue
             call = _Call(tool=found["tool"], args=args, told_by=told_by)
@@ -126,6 +127,17 @@ def _read(message: BaseMessage, *, told_by: str) -> list[_Step]:
             else:
                 steps.append([call])
     return steps
+
+
+def _arguments(text: str, at: int) -> dict[str, Any]:
+    if text[at] == "{":
+        args: dict[str, Any] = json.JSONDecoder(strict=False).raw_decode(text, at)[0]
+        return args
+    plain: dict[str, Any] = {}
+    while found := PLAIN.match(text, at):
+        plain[found["name"]] = found["value"]
+        at = found.end()
+    return plain
 
 
 def _value(message: BaseMessage) -> Any:
