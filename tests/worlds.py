@@ -54,6 +54,10 @@ FILES = {
 tenant = "acme"
 env    = "test"
 
+# What the session has seen counts for every call: these tests are about other things.
+[labels]
+strict = ["public"]
+
 [org]
 domains = ["acme.example"]
 

@@ -23,6 +23,7 @@ from bailiwick.guard.current import current_session, effector, running_permit
 from bailiwick.guard.session import Session
 from bailiwick.guard.state import Permit
 from bailiwick.model.decision import Decision, Outcome
+from bailiwick.model.document import Document
 from bailiwick.model.label import Integrity, Label
 from bailiwick.project.guard import Guard
 
@@ -32,6 +33,7 @@ __all__ = [
     "Decision",
     "Denied",
     "DidNotRun",
+    "Document",
     "Guard",
     "Integrity",
     "Label",

@@ -105,6 +105,17 @@ class BailiwickError(Exception):
             # What a developer sees in a traceback; `str(error)` stays one sentence, which the model may read.
             self.add_note(f"what to do: {hint}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # What an exception is made of by itself are its positional arguments, and these take named ones.
+        return _brought_back, (type(self), self.args, dict(self.__dict__))
+
+
+def _brought_back(cls: type[BailiwickError], args: tuple[object, ...], state: dict[str, object]) -> BailiwickError:
+    """An exception as another process had it."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class ProjectError(BailiwickError):
     """The project folder cannot be used as it is. `findings` holds every error that was found, not only the first."""

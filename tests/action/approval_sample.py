@@ -7,7 +7,8 @@ from typing import Any
 
 from bailiwick.action.approval_card import draw_card
 from bailiwick.action.approval_vote import vote
-from bailiwick.action.approvals import Approval, Asked, request
+from bailiwick.action.approvals import Approval, request
+from bailiwick.action.asked import Asked
 from bailiwick.errors import Where
 from bailiwick.identity.directory import load_directory
 from bailiwick.model.approver import ProofMethod, Proven
@@ -24,7 +25,7 @@ from bailiwick.model.decision import (
     Plane,
     Reason,
 )
-from bailiwick.model.label import Integrity, Label
+from bailiwick.model.label import Integrity, Label, Readers
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
 from bailiwick.model.tool import Durability, Effect, Idempotency, ToolSpec
 
@@ -33,7 +34,7 @@ TTL = 600_000
 LEVELS = ("public", "internal", "confidential", "restricted")
 DIGEST = "sha256:this-call"
 MEANING = "sha256:what-it-means"
-LABEL = Label(sensitivity=1, integrity=Integrity.ORGANISATION, readers=frozenset({"Group::support"}))
+LABEL = Label(sensitivity=1, integrity=Integrity.ORGANISATION, readers=Readers.of("Group::support"))
 
 DIRECTORY = load_directory(
     "directory.toml",

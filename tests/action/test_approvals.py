@@ -31,7 +31,7 @@ from bailiwick.model.approver import ProofMethod
 from bailiwick.model.call import Action
 from bailiwick.model.canonical import canonical, parse
 from bailiwick.model.decision import Reason
-from bailiwick.model.label import Integrity, Label
+from bailiwick.model.label import Integrity, Label, Readers
 
 from .approval_sample import (
     DIGEST,
@@ -64,7 +64,7 @@ def label_of(told: dict[str, Any]) -> Label:
     return Label(
         sensitivity=told.get("sensitivity", LABEL.sensitivity),
         categories=frozenset(told.get("categories", LABEL.categories)),
-        readers=frozenset(told["readers"]) if "readers" in told else LABEL.readers,
+        readers=Readers.of(*told["readers"]) if "readers" in told else LABEL.readers,
         integrity=Integrity(told.get("integrity", LABEL.integrity)),
     )
 
@@ -164,8 +164,16 @@ def test_a_request_stays_open_for_the_same_call_only_while_nothing_rose() -> Non
         {"digest": "sha256:other"},
         {"label": replace(LABEL, sensitivity=3)},
         {"unendorsed": frozenset({"to", "body"})},
+        {"by_colleague": frozenset({"body"})},
+        {"unbound": frozenset({"to"})},
+        {"unasked": True},
+        {"repeated": True},
+        {"undictated": frozenset({"text"})},
+        {"misquoted": True},
     ):
         assert not approval.open_for(asked(**changes), NOW), changes
+    # What nothing endorsed on the card may be endorsed by a colleague now.
+    assert approval.open_for(asked(unendorsed=frozenset(), by_colleague=frozenset({"to"})), NOW)
     assert not approval.open_for(asked(), NOW + TTL)
     assert not approval.open_for(asked(), NOW - 1)
     assert not granted().open_for(asked(), NOW)
@@ -301,7 +309,7 @@ approvals = st.builds(
     os_user=st.text(st.characters(codec="utf-8"), max_size=5),
     method=st.sampled_from(ProofMethod),
     body=st.text(st.characters(codec="utf-8"), max_size=20),
-    readers=st.none() | st.frozensets(st.sampled_from(["Group::a", "User::b"])),
+    readers=st.frozensets(st.frozensets(st.sampled_from(["Group::a", "User::b"]))).map(Readers),
     author=st.none() | st.text(st.characters(codec="utf-8"), max_size=5),
     quorum=st.integers(1, 3),
     grant=st.booleans(),
@@ -325,7 +333,7 @@ def test_an_approval_survives_its_encoding(approval: Approval) -> None:
         lambda data: b"",
         lambda data: b"[]",
         lambda data: data[:-1],
-        lambda data: data.replace(b'"v":3,"', b'"v":4,"'),
+        lambda data: data.replace(b'"v":4,"', b'"v":5,"'),
         lambda data: data.replace(b"mail.send", b"crm.purge"),
         lambda data: data.replace(b'"granted"', b'"maybe"'),
         lambda data: data + b" ",

@@ -22,7 +22,9 @@ from bailiwick.action.types.lists import MAX_TEXT
 from bailiwick.action.types.objects import MAX_DEPTH, MAX_FIELDS
 from bailiwick.action.types.plain import StringType
 from bailiwick.errors import ProjectError, Where
+from bailiwick.flow.confidentiality import Marks
 from bailiwick.flow.endorsement import Endorsements
+from bailiwick.flow.intent import Intentions
 from bailiwick.flow.resolve import resolve
 from bailiwick.model.call import Action
 from bailiwick.model.canonical import parse
@@ -33,6 +35,7 @@ from bailiwick.model.tool import ArgSpec, Catalog, Effect, Role
 from bailiwick.testing.candidates import _sample_args
 from tests.action.approval_sample import authority, decision
 from tests.action.desk import LEVELS, ORG, cases, catalog_of, parsed
+from tests.flow.helpers import nobody_reads
 
 SCHEMAS = {
     "schemas/order.json": json.dumps(
@@ -261,7 +264,14 @@ def flow_of(args: Mapping[str, object], *said: str) -> FlowFacts:
     endorsements = Endorsements()
     for text in said:
         endorsements.words.add(text, "the user")
-    return resolve(action, mark=Label(), endorsements=endorsements, evidence=(), reads=lambda *_: True)
+    return resolve(
+        action,
+        marks=Marks(whole=Label(), strict=Label()),
+        endorsements=endorsements,
+        intentions=Intentions(),
+        evidence=(),
+        reads=nobody_reads,
+    )
 
 
 def test_a_target_in_an_object_needs_its_own_endorsement() -> None:
@@ -435,7 +445,14 @@ def test_a_card_says_what_each_field_of_an_object_is_for() -> None:
     order = {"payee": {"iban": "DE1", "mail": "a@example.org"}, "note": "x", "count": 1}
     found = parsed("order.place", {"order": order}, ORDER)
     assert isinstance(found, Action)
-    flow = resolve(found, mark=Label(), endorsements=Endorsements(), evidence=(), reads=lambda *_: True)
+    flow = resolve(
+        found,
+        marks=Marks(whole=Label(), strict=Label()),
+        endorsements=Endorsements(),
+        intentions=Intentions(),
+        evidence=(),
+        reads=nobody_reads,
+    )
     card = draw_card(authority(), found, dataclasses.replace(decision(), flow=flow), LEVELS, expires_ms=1)
     shown: Any = parse(card)
     assert {each["argument"]: each["role"] for each in shown["origins"]} == {

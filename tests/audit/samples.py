@@ -28,7 +28,8 @@ from bailiwick.model.decision import (
     Verdict,
 )
 from bailiwick.model.event import Content, Draft, EventKind
-from bailiwick.model.label import Integrity, Label
+from bailiwick.model.label import Integrity, Label, Readers
+from bailiwick.model.obligation import Obligations
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import Idempotency
 
@@ -38,7 +39,7 @@ SESSION = "4:acme|4:prod|4:User|5:alice|11:support-bot|2:c1"
 LABEL = Label(
     sensitivity=2,
     categories=frozenset({"pii"}),
-    readers=frozenset({"Group::support"}),
+    readers=Readers.of("Group::support"),
     integrity=Integrity.UNTRUSTED,
     sources=frozenset({"kb:article-17", "user"}),
     author="bob",
@@ -108,6 +109,7 @@ def decision(
         reasons=(Reason(plane=Plane.POLICY, code="external-mail", message="Mail needs a lead.", hint="Ask one."),),
         tool="mail.send",
         digest="sha256:" + "a" * 64,
+        obligations=Obligations(redact=frozenset({"pii"})),
         verdict=Verdict(
             outcome=outcome,
             links=(LinkVerdict(link=user, resource=target, allowed=True, policies=("staff",), errors=("none",)),),
@@ -261,12 +263,23 @@ def story(ticking: Ticking) -> list[Draft]:
                 **ended,
                 "result_content": "c-2",
                 "label": label_body(LABEL),
+                "released": [{"what": "redact", "of": "iban", "count": 2}],
+                "handle": "h-aaaaaaaaaaaaaaaa",
                 **kept,
             },
         ),
         draft(kind.CONTENT_INGESTED, result, contents=[Content(role="text", data=b"queued")]),
         *others,
-        draft(kind.ACTION_FAILED, {"decision": failed, "permit": "prm-2", "error": "SMTPException", **kept}),
+        draft(
+            kind.ACTION_FAILED,
+            {
+                "decision": failed,
+                "permit": "prm-2",
+                "error": "SMTPException",
+                "released": [{"what": "drop", "of": "ssn", "count": 1}],
+                **kept,
+            },
+        ),
         draft(kind.ACTION_CANCELLED, {"decision": cancelled, "permit": "prm-3", "error": "TimeoutError", **kept}),
         draft(kind.ACTION_EXPIRED, {"decision": expired, "permit": "prm-4"}),
         draft(kind.LOG_RECOVERED, {"unknown": [lost], "from_seq": 0, "to_seq": 3}, session=""),
@@ -489,6 +502,42 @@ def story(ticking: Ticking) -> list[Draft]:
                 "gone": False,
             },
             session="",
+        ),
+        draft(
+            kind.CONTENT_WITHHELD,
+            {
+                "source": "kb",
+                "kept": 3,
+                "withheld": 1,
+                "documents": [{"document": "kb-17", "label": label_body(LABEL), "why": "clearance"}],
+            },
+        ),
+        draft(
+            kind.LABEL_DECLASSIFIED,
+            {
+                "decision": ask.id,
+                "of": "source",
+                "data": "tool:crm.get_customer",
+                "recipients": ["bob@acme.example"],
+                "readers": ["Group::support"],
+                "before": label_body(LABEL),
+                "after": label_body(LABEL),
+            },
+        ),
+        draft(
+            kind.VALUE_ENDORSED,
+            {"decision": ask.id, "role": "target", "before": "", "after": "a person (apr-1)"},
+        ),
+        draft(
+            kind.HANDLE_INSPECTED,
+            {
+                "decision": ask.id,
+                "handle": "h-aaaaaaaaaaaaaaaa",
+                "answer": "boolean",
+                "millibits": 1000,
+                "before": label_body(LABEL),
+                "after": label_body(LABEL),
+            },
         ),
         draft(kind.SESSION_CLOSED, {"decisions": 6}),
     ]

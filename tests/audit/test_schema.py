@@ -10,12 +10,13 @@ import pytest
 
 from bailiwick.audit.envelope import MAX_EVENT_BYTES, place, read, seal
 from bailiwick.audit.events import decision_body, new_id
-from bailiwick.audit.schema import BODIES, ENVELOPE, body_fault, upcast
+from bailiwick.audit.schema import BODIES, ENVELOPE, body_fault
+from bailiwick.audit.upcast import upcast
 from bailiwick.errors import CanonicalError
 from bailiwick.model.canonical import Json, canonical, encode
 from bailiwick.model.decision import ArgFlow, Decision, FlowFacts, Origin, Outcome, Plane, Reason
 from bailiwick.model.event import Content, EventKind
-from bailiwick.model.label import Label
+from bailiwick.model.label import NOBODY, Label
 from tests.audit.samples import LABEL, START_US, Ticking, decision, story, told
 
 STORY = story(Ticking())
@@ -232,5 +233,5 @@ def test_labels_keep_nobody_apart_from_everybody() -> None:
     from bailiwick.audit.events import label_body
 
     assert label_body(Label())["readers"] is None
-    assert label_body(Label(readers=frozenset()))["readers"] == []
+    assert label_body(Label(readers=NOBODY))["readers"] == [[]]
     assert label_body(LABEL)["integrity"] == "untrusted"

@@ -1,4 +1,4 @@
-"""What the published schema of SARIF 2.1.0 demands of the parts that `bailiwick check --sarif` writes.
+"""What the published schema of SARIF 2.1.0 demands of the parts that bailiwick writes.
 
 Trimmed by hand from sarif-schema-2.1.0.json (OASIS, errata 01): which properties an object may have, which it must
 have, and what is in them. There, every object is closed.
@@ -34,6 +34,22 @@ def _uri_reference(value: Any) -> bool:
     return isinstance(value, str) and _URI.match(value) is not None
 
 
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _texts_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+def _bag(value: Any) -> bool:
+    """A property bag: open, but its `tags`, where it has any, are texts of which no two are the same."""
+    if not isinstance(value, dict):
+        return False
+    tags = value.get("tags", [])
+    return isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) and len(set(tags)) == len(tags)
+
+
 Shape = Mapping[str, tuple[bool, "Check | str"]]
 """Property → whether it is required, and its check or the name of its shape; `[name]` for an array of it, `{name}` for
 a map of it."""
@@ -49,7 +65,13 @@ SHAPES: Mapping[str, Shape] = {
         "originalUriBaseIds": (False, "{artifactLocation}"),
         "columnKind": (False, _one_of("utf16CodeUnits", "unicodeCodePoints")),
         "results": (False, "[result]"),
+        "invocations": (False, "[invocation]"),
     },
+    "invocation": {
+        "executionSuccessful": (True, _flag),
+        "toolExecutionNotifications": (False, "[notification]"),
+    },
+    "notification": {"level": (False, _one_of(*LEVELS)), "message": (True, "message")},
     "tool": {"driver": (True, "toolComponent")},
     "toolComponent": {"name": (True, _text), "version": (False, _text), "rules": (False, "[reportingDescriptor]")},
     "reportingDescriptor": {
@@ -59,6 +81,7 @@ SHAPES: Mapping[str, Shape] = {
         "help": (False, "multiformatMessageString"),
         "helpUri": (False, _uri_reference),
         "defaultConfiguration": (False, "reportingConfiguration"),
+        "properties": (False, _bag),
     },
     "multiformatMessageString": {"text": (True, _text)},
     "reportingConfiguration": {"level": (False, _one_of(*LEVELS))},
@@ -68,6 +91,8 @@ SHAPES: Mapping[str, Shape] = {
         "level": (False, _one_of(*LEVELS)),
         "message": (True, "message"),
         "locations": (False, "[location]"),
+        "partialFingerprints": (False, _texts_by_name),
+        "properties": (False, _bag),
     },
     "message": {"text": (True, _text)},
     "location": {"physicalLocation": (False, "physicalLocation")},

@@ -26,8 +26,13 @@ def folder(tmp_path: Path) -> Path:
     return make_world(tmp_path)
 
 
-NOTED = [("note", "unused-entity", "directory.toml"), ("warning", "tool-out-of-reach", "tools/desk.toml")]
-"""What is found in the world of these tests as it stands: a service without a permit, and `put.nobody`."""
+NOTED = [
+    ("note", "unused-entity", "directory.toml"),
+    ("note", "readers-unsaid", "tools/desk.toml"),
+    ("warning", "tool-out-of-reach", "tools/desk.toml"),
+]
+"""What is found in the world of these tests as it stands: a service without a permit, a tool whose results
+everybody may read, and `put.nobody`."""
 
 
 def kinds(said: Said) -> list[tuple[str, str, str]]:
@@ -83,7 +88,7 @@ def test_a_warning_does_not_fail_the_check(terminal: Terminal, folder: Path) -> 
     assert said.code == 0
     assert "warning" in said.out
     told = terminal("check", folder, "--json")
-    assert kinds(told) == [NOTED[0], ("warning", "gate-out-of-reach", "policies/desk.cedar"), NOTED[1]]
+    assert kinds(told) == [NOTED[0], ("warning", "gate-out-of-reach", "policies/desk.cedar"), *NOTED[1:]]
 
 
 def test_strict_fails_on_warnings_and_not_on_notes(terminal: Terminal, folder: Path) -> None:
@@ -200,9 +205,9 @@ def test_sarif_is_as_the_published_schema_has_it(terminal: Terminal, folder: Pat
     assert str(folder) not in said.out
     (run,) = said.json["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert rules == sorted(rules) == ["file-ignored", "tool-out-of-reach", "unused-entity"]
+    assert rules == sorted(rules) == ["file-ignored", "readers-unsaid", "tool-out-of-reach", "unused-entity"]
     found = terminal("check", folder, "--json").json["findings"]
-    assert len(run["results"]) == len(found) == 3
+    assert len(run["results"]) == len(found) == 4
     for result, finding in zip(run["results"], found, strict=True):
         place = result["locations"][0]["physicalLocation"]
         assert (result["ruleId"], result["level"]) == (finding["rule"], finding["severity"])

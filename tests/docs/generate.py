@@ -17,6 +17,7 @@ from bailiwick import errors
 from bailiwick.action.catalog_interfaces import INTERFACE_KEYS
 from bailiwick.action.types import STANDARD_TYPES
 from bailiwick.cli import cli
+from bailiwick.flow.words import ASKING
 from bailiwick.model.event import EventKind
 from bailiwick.model.shape import Shape
 from bailiwick.model.tool import INTERFACE_NAMES, INTERFACES, Effect, Role
@@ -56,6 +57,7 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
     "findings-directory": (Kind.FINDING, "directory.toml", ("identity.directory",)),
     "findings-policies": (Kind.FINDING, "policies/*.cedar", ("policy.",)),
     "findings-tests": (Kind.FINDING, "tests/*.toml", ("testing.",)),
+    "findings-packs": (Kind.FINDING, "attack packs", ("redteam.packs",)),
     "reasons-identity": (
         Kind.REASON,
         "who acts",
@@ -79,6 +81,7 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
             "action.types.",
             "guard.own_types",
             "guard.looking_up",
+            "guard.release.",
             "action.budget_amounts",
             "guard.spending",
         ),
@@ -236,6 +239,11 @@ def _effects() -> str:
     return _table(("effect", "also in the groups", "interface that rules read", "what maps it in the catalog"), rows)
 
 
+def _asking() -> str:
+    rows = ((f"`{effect.value}`", " ".join(sorted(words))) for effect, words in ASKING.items())
+    return _table(("effect", "asked for by"), rows)
+
+
 def _context() -> str:
     action = example_world().actions["mail.send"]
     return f"```text\ncontext of mail.send = {_record(action.context.attrs)}\n```\n"
@@ -310,6 +318,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": _commands_part,
     "types": _types,
     "effects": _effects,
+    "asking": _asking,
     "context": _context,
     "entities": _entities,
     "event-kinds": _event_kinds,
@@ -358,6 +367,8 @@ def _toml(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
+    if value == {}:
+        return "{}"
     assert isinstance(value, list)
     return f"[{', '.join(map(_toml, value))}]"
 

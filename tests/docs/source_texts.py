@@ -73,7 +73,7 @@ SINKS: Mapping[str, Sink] = {
         id=0,
         message=1,
         hint="hint",
-        modules=("action", "identity", "model", "policy.prove", "project", "testing"),
+        modules=("action", "identity", "model", "policy.prove", "project", "redteam.packs", "testing"),
     ),
     "finding": Sink(kind=Kind.FINDING, id=0, message=1, hint="hint", modules=("policy",)),
     "choice": _CHOSEN,
@@ -101,6 +101,7 @@ SINKS: Mapping[str, Sink] = {
             "guard.administration.revoking",
             "identity",
             "server.auth",
+            "guard.release",
         ),
     ),
     "away": Sink(

@@ -53,4 +53,15 @@ def test_the_demo_that_make_run_runs(tmp_path: Path) -> None:
 
 def test_extras_are_those_that_the_docs_name() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert extras.keys() == {"langchain", "prove", "http", "postgres", "server", "mcp", "openapi", "demo"}
+    assert extras.keys() == {
+        "agentdojo",
+        "langchain",
+        "llama-index",
+        "prove",
+        "http",
+        "postgres",
+        "server",
+        "mcp",
+        "openapi",
+        "demo",
+    }

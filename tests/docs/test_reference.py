@@ -12,6 +12,7 @@ import pytest
 from bailiwick import Session
 from bailiwick.action import catalog, catalog_args
 from bailiwick.action.catalog_interfaces import INTERFACE_KEYS
+from bailiwick.action.catalog_output import LABEL_KEYS, OUTPUT_KEYS
 from bailiwick.action.types import STANDARD_TYPES
 from bailiwick.cli import cli
 from bailiwick.identity import directory
@@ -119,7 +120,7 @@ def test_every_verb_takes_json() -> None:
 
 def test_every_key_of_the_catalog_is_documented() -> None:
     documented = cells("catalog.md")
-    assert documented >= {*catalog._TOOL_KEYS, *catalog._OUTPUT_KEYS}
+    assert documented >= {*catalog._TOOL_KEYS, *OUTPUT_KEYS, *LABEL_KEYS}
     assert documented >= {*catalog_args._OWN_KEYS, *STANDARD_TYPES}
     for name in (*INTERFACE_KEYS, *(key for keys in INTERFACE_KEYS.values() for key in keys)):
         assert f"`{name}`" in PAGES["docs/catalog.md"].text
@@ -185,14 +186,14 @@ def test_what_the_readme_says_is_not_built_is_not_there() -> None:
     rooms: dict[str, Collection[str]] = {
         "MCP gateway, HTTP decision point": ["gateway", "server/decision.py"],
         "trace pages of the console": ["server/views/trace.py"],
-        "agent inventory, red team, compliance evidence": ["inventory/agents.py", "redteam", "evidence"],
+        "agent inventory, compliance evidence": ["inventory/agents.py", "evidence"],
         "CrewAI, AutoGen and MCP": ["adapters/crewai.py", "adapters/autogen.py", "adapters/mcp.py"],
         "State on PostgreSQL": ["stores/postgres.py"],
     }
     for words, paths in rooms.items():
         assert words in readme
         assert not any((SOURCE / path).exists() for path in paths), words
-    assert not {"mcp", "redteam", "evidence"} & set(cli.commands)
+    assert not {"mcp", "evidence"} & set(cli.commands)
 
 
 def _first_column(text: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 from bailiwick.errors import Where
+from bailiwick.flow.authors import Colleagues
 from bailiwick.flow.ledger import ContentOrigin, ContentRecord, Ledger, Seen
+from bailiwick.flow.written import NOTHING_WRITTEN, WrittenBefore
 from bailiwick.model.call import Action, ArgFacts, Fact
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import FlowFacts
-from bailiwick.model.label import Label
+from bailiwick.model.label import Label, Readers
 from bailiwick.model.tool import Durability, Effect, Idempotency, OutputSpec, Role, Sink, ToolSpec
 
 TOP = 4
@@ -52,8 +55,21 @@ def call(spec: ToolSpec, *arguments: ArgFacts, recipients: tuple[str, ...] = (),
     )
 
 
-def nobody_reads(address: str, readers: frozenset[str]) -> bool:
-    return False
+class _NobodyReads:
+    """A directory in which nobody is known."""
+
+    def address(self, address: str, readers: Readers) -> bool:
+        return readers.everyone
+
+    principal = address
+
+
+nobody_reads = _NobodyReads()
+
+
+class Ids(TypedDict):
+    content_id: str
+    event_id: str
 
 
 class Desk:
@@ -63,9 +79,9 @@ class Desk:
         self.ledger = ledger if ledger is not None else Ledger(top_sensitivity=TOP, task=task)
         self._made = 0
 
-    def ids(self) -> dict[str, str]:
+    def ids(self) -> Ids:
         self._made += 1
-        return {"content_id": f"c{id(self)}-{self._made}", "event_id": f"e{self._made}"}
+        return Ids(content_id=f"c{id(self)}-{self._made}", event_id=f"e{self._made}")
 
     def sees(
         self, origin: ContentOrigin, value: object, *, source: str = "", label: Label | None = None
@@ -79,9 +95,19 @@ class Desk:
     def resolve(self, action: Action) -> FlowFacts:
         return self.ledger.resolve(action, reads=nobody_reads)
 
-    def runs(self, action: Action, value: object, *, text: str | None = None) -> ContentRecord:
+    def runs(
+        self,
+        action: Action,
+        value: object,
+        *,
+        text: str | None = None,
+        back: WrittenBefore = NOTHING_WRITTEN,
+        colleagues: Colleagues | None = None,
+    ) -> ContentRecord:
         flow = self.resolve(action)
-        return self.ledger.result(action.tool, action, flow, value, text=text, **self.ids())
+        return self.ledger.result(
+            action.tool, action, flow, value, text=text, back=back, colleagues=colleagues, **self.ids()
+        )
 
     def endorses(self, value: str, role: Role = Role.TARGET, spec: ToolSpec | None = None) -> str:
         flow = self.resolve(call(spec or tool("mail.send", Effect.SEND), arg("x", role, value)))

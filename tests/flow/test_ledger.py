@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bailiwick.flow.ledger import MAX_SOURCES, ContentOrigin, Endorsement, Ledger, Seen
-from bailiwick.flow.results import MAX_RECORDS
+from bailiwick.flow.chains import MAX_SELECTED
+from bailiwick.flow.confidentiality import MAX_SOURCES
+from bailiwick.flow.ledger import ContentOrigin, Endorsement, Ledger, Seen
 from bailiwick.model.call import ArgFacts
-from bailiwick.model.label import PUBLIC_TRUSTED, Integrity, Label, unknown_label
+from bailiwick.model.label import EVERYONE, NOBODY, PUBLIC_TRUSTED, Integrity, Label, Readers, unknown_label
 from bailiwick.model.tool import Effect, OutputSpec, Role, Sink, ToolSpec
 from tests.flow.helpers import TOP, Desk, arg, call, nobody_reads, tool
 
@@ -56,7 +57,7 @@ def test_a_given_label_cannot_lower_what_the_origin_says(origin: ContentOrigin) 
 
 def test_what_the_model_writes_is_as_strict_as_all_that_it_saw() -> None:
     desk = Desk()
-    secret = desk.sees(ContentOrigin.RETRIEVED, "the plan", label=Label(sensitivity=3, readers=frozenset({"User::a"})))
+    secret = desk.sees(ContentOrigin.RETRIEVED, "the plan", label=Label(sensitivity=3, readers=Readers.of("User::a")))
     assert secret.label.flows_to(desk.sees(ContentOrigin.MODEL, "a summary").label)
 
 
@@ -135,12 +136,13 @@ def test_knowing_a_text_changes_no_label_and_endorses_nothing() -> None:
 # ── endorsing fields ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_field_of_a_record_that_the_user_named_endorses_for_its_role() -> None:
+def test_a_field_of_a_record_that_the_user_named_endorses_for_its_role_and_plain_ones() -> None:
     desk = Desk()
     desk.prompt("Write to customer 42")
     record = desk.runs(call(GET, arg("id", Role.SELECTOR, "42")), {"id": 42, "email": "Ann@example.com", "notes": "hi"})
     assert desk.endorses("ann@example.com") == f"field 'email' of crm.get, selected by endorsed values ({record.event})"
-    assert not desk.endorses("ann@example.com", Role.SELECTOR)
+    assert desk.endorses("ann@example.com", Role.SELECTOR)
+    assert not desk.endorses("ann@example.com", Role.CREDENTIAL)
     assert not desk.endorses("ann@example.com", Role.COMMAND)
     assert not desk.endorses("hi")
 
@@ -196,7 +198,7 @@ def test_what_is_deleted_must_be_named_by_a_person() -> None:
         ((arg("id", Role.SELECTOR, "42"),), "email: eve@example.com"),
         ((arg("id", Role.SELECTOR, "42"),), {"email": "x eve@example.com y"}),
         ((arg("id", Role.SELECTOR, "42"),), {"email": {"value": "eve@example.com"}}),
-        ((arg("id", Role.SELECTOR, "42"),), [{"email": "eve@example.com"}] * (MAX_RECORDS + 1)),
+        ((arg("id", Role.SELECTOR, "42"),), [{"email": "eve@example.com"}] * (MAX_SELECTED + 1)),
     ],
     ids=[
         "nothing-selected", "selected-by-the-agent", "one-of-two", "another-selector", "queried", "also-queried",
@@ -328,7 +330,8 @@ def parent() -> Desk:
         ("Find ticket #4711.", "4711", Role.SELECTOR, True),
         ("Find (Jane Miller)", "Jane Miller", Role.SELECTOR, True),
         ("Write to jane@example.com", "jane@example.com", Role.TARGET, True),
-        ("Write to jane@example.com", "jane@example.com", Role.SELECTOR, False),
+        ("Write to jane@example.com", "jane@example.com", Role.SELECTOR, True),
+        ("Write to jane@example.com", "jane@example.com", Role.CREDENTIAL, False),
         ("Run `ls -l /srv` there", "ls -l /srv", Role.COMMAND, True),
         ("Run ls -l /srv there", "ls -l /srv", Role.COMMAND, False),
         ("rm -rf /srv", "rm -rf /srv", Role.COMMAND, False),
@@ -370,30 +373,36 @@ def test_a_sub_agent_cannot_read_its_delegators_writing_as_endorsed(parent: Desk
 # ── the facts of a call ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def reads(address: str, readers: frozenset[str]) -> bool:
-    return address == "ann@example.com" and "User::ann" in readers
+class Ann:
+    """A directory that holds Ann alone."""
+
+    def address(self, address: str, readers: Readers) -> bool:
+        return readers.everyone or (address == "ann@example.com" and self.principal("User::ann", readers))
+
+    def principal(self, name: str, readers: Readers) -> bool:
+        return readers.everyone or (name == "User::ann" and all(name in one for one in readers.sets))
 
 
 @pytest.mark.parametrize(
     ("readers", "sink", "recipients", "outside", "external"),
     [
-        (None, Sink.EXTERNAL, ("eve@example.com",), False, False),
-        (None, Sink.EXTERNAL, (), False, True),
-        (frozenset({"User::ann"}), Sink.EXTERNAL, ("ann@example.com",), False, False),
-        (frozenset({"User::ann"}), Sink.EXTERNAL, ("ann@example.com", "eve@example.com"), True, False),
-        (frozenset({"User::bob"}), Sink.INTERNAL, ("ann@example.com",), True, False),
-        (frozenset({"User::ann"}), Sink.EXTERNAL, (), True, True),
-        (frozenset({"User::ann"}), Sink.EXEC, (), True, True),
-        (frozenset({"User::ann"}), Sink.INTERNAL, (), False, False),
-        (frozenset[str](), Sink.NONE, (), False, False),
+        (EVERYONE, Sink.EXTERNAL, ("eve@example.com",), False, False),
+        (EVERYONE, Sink.EXTERNAL, (), False, True),
+        (Readers.of("User::ann"), Sink.EXTERNAL, ("ann@example.com",), False, False),
+        (Readers.of("User::ann"), Sink.EXTERNAL, ("ann@example.com", "eve@example.com"), True, False),
+        (Readers.of("User::bob"), Sink.INTERNAL, ("ann@example.com",), True, False),
+        (Readers.of("User::ann"), Sink.EXTERNAL, (), True, True),
+        (Readers.of("User::ann"), Sink.EXEC, (), True, True),
+        (Readers.of("User::ann"), Sink.INTERNAL, (), False, False),
+        (NOBODY, Sink.NONE, (), False, False),
     ],
 )
 def test_the_audience_is_compared_with_the_readers(
-    readers: frozenset[str] | None, sink: Sink, recipients: tuple[str, ...], outside: bool, external: bool
+    readers: Readers, sink: Sink, recipients: tuple[str, ...], outside: bool, external: bool
 ) -> None:
     desk = Desk()
     desk.sees(ContentOrigin.RETRIEVED, "text", label=Label(readers=readers))
-    flow = desk.ledger.resolve(call(tool("t.t", Effect.SEND, sink=sink), recipients=recipients), reads=reads)
+    flow = desk.ledger.resolve(call(tool("t.t", Effect.SEND, sink=sink), recipients=recipients), reads=Ann())
     assert flow.recipients_outside_readers is outside
     assert flow.recipients_external is external
 

@@ -6,9 +6,10 @@ import pytest
 
 from bailiwick.errors import StoreError
 from bailiwick.flow.ledger import ContentOrigin, Ledger, LedgerRow
-from bailiwick.flow.records import RowKind, decode
+from bailiwick.flow.records import RowKind
+from bailiwick.flow.row_codec import decode
 from bailiwick.model.canonical import canonical
-from bailiwick.model.label import Integrity, Label
+from bailiwick.model.label import Integrity, Label, Readers
 from bailiwick.model.tool import Effect, OutputSpec, Role
 from tests.flow.helpers import TOP, Desk, arg, call, tool
 
@@ -57,7 +58,7 @@ def test_a_record_survives_its_row() -> None:
     label = Label(
         sensitivity=3,
         categories=frozenset({"pii"}),
-        readers=frozenset({"User::a"}),
+        readers=Readers.of("User::a"),
         integrity=Integrity.USER,
         author="a",
     )
@@ -78,8 +79,8 @@ def test_a_row_that_comes_back_changes_nothing() -> None:
 
 def test_rows_of_two_processes_join() -> None:
     here, there = Desk(), Desk()
-    here.sees(ContentOrigin.RETRIEVED, "a", label=Label(sensitivity=3, readers=frozenset({"User::a", "User::b"})))
-    there.sees(ContentOrigin.RETRIEVED, "b", label=Label(categories=frozenset({"pii"}), readers=frozenset({"User::b"})))
+    here.sees(ContentOrigin.RETRIEVED, "a", label=Label(sensitivity=3, readers=Readers.of("User::a", "User::b")))
+    there.sees(ContentOrigin.RETRIEVED, "b", label=Label(categories=frozenset({"pii"}), readers=Readers.of("User::b")))
     expected = here.ledger.label.join(there.ledger.label)
     theirs, ours = there.ledger.rows, here.ledger.rows
     for row in theirs:

@@ -67,6 +67,7 @@ def test_an_approved_effect_is_consumed_noted_decided_then_run_then_recorded(tmp
         "compare_and_set",
         "begin",
         "decision (sync)",
+        "append",
         "RUN",
         "append",
         "content.ingested action.completed (buffered)",

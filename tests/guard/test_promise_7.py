@@ -15,7 +15,7 @@ import pytest
 
 from bailiwick import ApprovalPending, Denied, Guard, Integrity, Label, Session, StoreError
 from bailiwick.errors import Refused
-from tests.worlds import AGENT, MAIL, Tool, approve, edit, make_world, opened
+from tests.worlds import AGENT, FILES, MAIL, Tool, approve, edit, make_world, opened
 
 SECRET = "s3cr3t-argument"
 TOP = 3
@@ -74,6 +74,37 @@ def test_promise_7_what_a_session_saw_stays_with_it(
         assert session.check("put.safe", {"id": "77"}).allowed is not tainted
     with opened(folder, conversation="another") as session:
         assert session.label == Label(), "another conversation has seen nothing"
+
+
+BY_RECORD = """
+[tools."record.read"]
+effects = ["read"]
+args.id = { type = "string", role = "selector" }
+output  = { sensitivity = "public", untrusted = [], labels = [
+  { when = { kind = "patient" }, categories = ["phi"] },
+  { when = { "args.id" = "deal-*" }, categories = ["mnpi"], readers = ["Group::leads"] },
+  { field = "token", categories = ["secret"] },
+] }
+"""
+
+
+@pytest.mark.parametrize("raises", [True, False], ids=["raises", "answers with an error"])
+def test_promise_7_an_error_is_labelled_as_any_record_that_it_may_quote(tmp_path: Path, raises: bool) -> None:
+    """What a tool says that failed is no record, so nothing shows which of its labels hold."""
+    text = "cannot parse {kind: patient, text: has the flu}"
+    folder = make_world(
+        tmp_path,
+        tools_desk_toml=FILES["tools/desk.toml"] + BY_RECORD,
+        policies_desk_cedar=FILES["policies/desk.cedar"]
+        + '@id("r") permit (principal, action == Action::"record.read", resource);',
+    )
+    for number, categories in (("1", {"phi", "secret"}), ("deal-1", {"phi", "secret", "mnpi"})):
+        with opened(folder, conversation=number) as session:
+            permit = session.enter("record.read", {"id": number})
+            session.start(permit)
+            session.failed(permit, ValueError(text) if raises else text)
+            assert session.label.categories == categories
+            assert session.label.tainted
 
 
 SEE = """

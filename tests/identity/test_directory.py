@@ -83,6 +83,7 @@ def test_a_directory_says_who_is_who() -> None:
     assert str(alice.where) == "directory.toml:13"
     assert directory.users["lena"].clearance == 3
     assert not directory.users["lena"].active
+    assert not directory.users["lena"].automated
     assert directory.services["nightly"].owner == "lena"
     assert directory.agents["support-bot"].may_delegate_to == {
         "researcher": DelegationEdge(effects=frozenset({Effect.READ, Effect.DRAFT}), max_depth=2)
@@ -124,6 +125,7 @@ def test_without_catalog_and_zones_any_name_will_do() -> None:
     ("old", "new"),
     [
         ("active = false", "active = true"),
+        ("active = false", "active = false\nautomated = true"),
         ("level = 3", "level = 4"),
         ('parents = ["staff"]', "parents = []"),
         ('"long?"', '"long"'),

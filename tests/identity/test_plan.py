@@ -14,14 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick.errors import CanonicalError
-from bailiwick.identity.authority import check_authority, check_planned, delegate
+from bailiwick.identity.authority import check_authority, check_planned, delegate, names_call
 from bailiwick.identity.keys import PrivateKey
 from bailiwick.identity.plan import Plan, PlannedTask, plan_id, plan_task, planned_call, sign_plan
-from bailiwick.model.call import Authority, Grant, PlannedCall
+from bailiwick.model.call import Action, ArgFacts, Authority, Grant, PlannedCall
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
-from bailiwick.model.tool import Effect
+from bailiwick.model.tool import Effect, Role
+from tests.flow.helpers import tool as spec_of
 
 from .chains import ISSUER, ISSUERS, key_of
 from .organisation import DIRECTORY, HOUR, NOW, opened
@@ -224,6 +225,72 @@ def test_a_plan_holds_for_whom_the_work_is_handed_to() -> None:
         conversation="c",
     )
     assert code(refused) == "tool-not-granted"
+
+
+# ── which calls a plan names ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def call_of(tool: str, args: Mapping[str, object], chosen: Mapping[str, Role]) -> Action:
+    """A call, parsed: `chosen` are the roles of what it does it to, `a.b` a field of an argument that is an object."""
+    parts = tuple(ArgFacts(name=name, role=role, facts=True, values=("x",)) for name, role in chosen.items())
+    return Action(
+        tool=spec_of(tool, Effect.SEND),
+        args=canonical(args),
+        arguments=parts,
+        resources=(),
+    )
+
+
+ANN = {"to": ["ann@customer.example"]}
+
+
+@pytest.mark.parametrize(
+    ("tool", "args", "chosen", "named"),
+    [
+        ("mail.send", ANN, {"to": Role.TARGET}, True),
+        ("mail.send", {**ANN, "body": "x"}, {"to": Role.TARGET, "body": Role.CONTENT}, True),
+        ("mail.send", {**ANN, "body": "x"}, {"to": Role.TARGET, "body": Role.COMMAND}, False),
+        ("mail.send", {"to": ["eve@evil.example"]}, {"to": Role.TARGET}, False),
+        ("mail.send", {**ANN, "cc": ["eve@evil.example"]}, {"to": Role.TARGET, "cc": Role.TARGET}, False),
+        ("mail.draft", ANN, {"to": Role.TARGET}, False),
+        ("crm.get", {"id": "42"}, {"id": Role.SELECTOR}, True),
+        ("crm.get", {"id": 42}, {"id": Role.SELECTOR}, False),
+        ("kb.search", {"query": "hours"}, {"query": Role.SELECTOR}, False),
+        ("kb.search", {"query": "hours"}, {"query": Role.CREDENTIAL}, False),
+        ("kb.search", {"query": "hours"}, {"query": Role.CONTENT}, True),
+    ],
+)
+def test_a_plan_names_a_call_where_it_fixes_all_that_the_call_is_done_to(
+    tool: str, args: dict[str, object], chosen: dict[str, Role], named: bool
+) -> None:
+    task = read(signed())
+    assert isinstance(task, PlannedTask)
+    assert names_call(planned(task), call_of(tool, args, chosen)) is named
+
+
+def test_an_object_that_a_plan_fixes_is_named_with_all_of_its_fields() -> None:
+    order = {"payee": {"iban": "DE02120300000000202051"}, "count": 1}
+    chosen = {"order.payee.iban": Role.TARGET, "order.count": Role.VALUE}
+    for calls, named in (([{"tool": "pay", "args": {"order": order}}], True), ([{"tool": "pay"}], False)):
+        task = read(signed(calls=calls))
+        assert isinstance(task, PlannedTask), task
+        assert names_call(planned(task), call_of("pay", {"order": order}, chosen)) is named
+
+
+def test_without_a_plan_no_call_is_named() -> None:
+    assert not names_call(authority_of(opened()), call_of("crm.get", {"id": "42"}, {"id": Role.SELECTOR}))
+
+
+def test_what_an_agent_planned_for_another_names_nothing() -> None:
+    """It may have been talked into it; what the task's own plan fixes holds for whom the work is handed to."""
+    crm = call_of("crm.get", {"id": "42"}, {"id": Role.SELECTOR})
+    own = authority_of(opened())
+    handed = own.grant.narrowed(Grant(calls=(PlannedCall(tool="crm.get", fixed=frozenset({("id", b'"42"')})),)))
+    assert not names_call(replace(own, grant=handed, steps=(own.grant, handed)), crm)
+    task = read(signed())
+    assert isinstance(task, PlannedTask)
+    plan = planned(task)
+    assert names_call(replace(plan, steps=(plan.grant, plan.grant)), crm)
 
 
 # ── laws ────────────────────────────────────────────────────────────────────────────────────────────────────────────

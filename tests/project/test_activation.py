@@ -166,7 +166,7 @@ def test_there_is_no_way_back(folder: Path) -> None:
 FIXED = {
     "tenant": ('tenant = "acme"', 'tenant = "other"', "bundle-of-another"),
     "env": ('env    = "test"', 'env = "prod"', "bundle-of-another"),
-    "levels": ("[permits]", '[labels]\nlevels = ["secret", "public"]\n[permits]', "bundle-fixed-setting"),
+    "levels": ("[labels]\n", '[labels]\nlevels = ["secret", "public"]\n', "bundle-fixed-setting"),
 }
 
 

@@ -11,8 +11,8 @@ import pytest
 from tests.worlds import make_world
 
 OF_EXTRAS = (
-    "jinja2", "langchain", "langchain_core", "langgraph", "markupsafe", "mcp", "psycopg", "python_multipart",
-    "starlette", "urllib3", "uvicorn", "webauthn", "yaml", "z3",
+    "jinja2", "langchain", "langchain_core", "langgraph", "llama_index", "markupsafe", "mcp", "numpy", "psycopg",
+    "python_multipart", "starlette", "urllib3", "uvicorn", "webauthn", "yaml", "z3",
 )  # fmt: skip
 
 WITHOUT = f"import sys\nfor name in {OF_EXTRAS}: sys.modules[name] = None\n"

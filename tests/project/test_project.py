@@ -42,14 +42,14 @@ def more(text: str) -> Callable[[Path], object]:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "settings that are no TOML": (spoil("bailiwick.toml", more("x = = 1\n")), "toml-syntax", "bailiwick.toml:9"),
+    "settings that are no TOML": (spoil("bailiwick.toml", more("x = = 1\n")), "toml-syntax", "bailiwick.toml:13"),
     "catalog that is no TOML": (spoil("tools/desk.toml", as_bytes(b"[a\n")), "toml-syntax", "tools/desk.toml:1"),
     "directory that is no TOML": (
         spoil("directory.toml", as_bytes(b'a = 1\nb = "\n')),
         "toml-syntax",
         "directory.toml:2",
     ),
-    "a key twice": (spoil("bailiwick.toml", more('[permits]\nttl = "1s"\n')), "toml-syntax", "bailiwick.toml:9"),
+    "a key twice": (spoil("bailiwick.toml", more('[permits]\nttl = "1s"\n')), "toml-syntax", "bailiwick.toml:13"),
     "settings that are not UTF-8": (spoil("bailiwick.toml", as_bytes(b"#\n#\xff")), "not-utf8", "bailiwick.toml:2"),
     "rules that are not UTF-8": (
         spoil("policies/desk.cedar", as_bytes(b"\n\n\xfe")),
@@ -59,7 +59,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "catalog that is not UTF-8": (spoil("tools/desk.toml", as_bytes(b"\xff")), "not-utf8", "tools/desk.toml:1"),
     "settings that cannot be read": (spoil("tools/desk.toml", as_folder), "unreadable", "tools/desk.toml"),
     "no directory": (spoil("directory.toml", Path.unlink), "missing-file", "directory.toml"),
-    "unknown setting": (spoil("bailiwick.toml", more("[approval]\nttl = 1\n")), "unknown-setting", "bailiwick.toml:10"),
+    "unknown setting": (spoil("bailiwick.toml", more("[approval]\nttl = 1\n")), "unknown-setting", "bailiwick.toml:14"),
     "unknown setting at the top": (
         spoil("bailiwick.toml", lambda path: path.write_text('tenent = "x"\n')),
         "unknown-setting",
@@ -68,7 +68,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "setting of another type": (
         spoil("bailiwick.toml", more('[approvals]\nttl = "soon"\n')),
         "setting-value",
-        "bailiwick.toml:10",
+        "bailiwick.toml:14",
     ),
     "rule that is no Cedar": (spoil("policies/desk.cedar", more("permit (")), "syntax", "policies/desk.cedar:36"),
     "rules in a folder below": (
@@ -240,6 +240,10 @@ def test_a_setting_takes_what_it_can_use_or_says_where_it_is_wrong(setting: Sett
             ("org.domains", "[]"),
             ("org.mailboxes", "[]"),
             ("labels.categories", "[]"),
+            ("labels.strict", "[]"),
+            ("labels.background", "[]"),
+            ("labels.names", "{}"),
+            ("labels.default", '""'),
             ("hours.days", "[]"),
             ("plans.approvers", "[]"),
             ("approvals.readers", "[]"),
@@ -270,6 +274,7 @@ def test_the_public_names_are_these() -> None:
         "Decision",
         "Denied",
         "DidNotRun",
+        "Document",
         "Guard",
         "Integrity",
         "Label",

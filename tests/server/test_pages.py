@@ -17,7 +17,7 @@ from bailiwick import ApprovalPending, Guard
 from bailiwick.action.approval_card import MAX_CARD_BYTES
 from bailiwick.action.approvals import Approval
 from bailiwick.model.event import EventKind
-from bailiwick.model.label import Label
+from bailiwick.model.label import Label, Readers
 from bailiwick.server.app import console_of, create_app
 from bailiwick.server.pages import Pages
 from bailiwick.server.security import Fence
@@ -358,7 +358,7 @@ def test_the_user_sees_what_was_asked_for_them_and_can_only_withdraw_it(tmp_path
 def test_the_user_does_not_see_their_request_where_they_may_not_read_its_card(tmp_path: Path) -> None:
     with Guard.open(two_leads(tmp_path, administration_people_cedar=LEADS_ONLY)) as guard, serving(guard) as console:
         item = ask(guard)
-        asked = dataclasses.replace(item.asked, label=Label(readers=frozenset({"Group::leads"})))
+        asked = dataclasses.replace(item.asked, label=Label(readers=Readers.of("Group::leads")))
         secret = dataclasses.replace(item, id="apr-secret", asked=asked)
         guard.state.save(secret)
         guard.state.save(dataclasses.replace(item, id="apr-planted", planted=True))

@@ -144,7 +144,7 @@ def _label(flow: FlowFacts | None, levels: tuple[str, ...]) -> dict[str, object]
     return {
         "sensitivity": levels[at] if at < len(levels) else str(at),
         "categories": sorted(flow.label.categories),
-        "readers": "everyone" if flow.label.readers is None else sorted(flow.label.readers),
+        "readers": str(flow.label.readers),
         "tainted": flow.label.tainted,
         "sources": sorted(flow.label.sources),
     }

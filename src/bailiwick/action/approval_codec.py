@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from bailiwick.action.approvals import Approval, ApprovalStatus, Asked, Vote
+from bailiwick.action.approvals import Approval, ApprovalStatus, Vote
+from bailiwick.action.asked import Asked
 from bailiwick.action.remember import Remember
 from bailiwick.errors import CanonicalError
 from bailiwick.model.approver import ProofMethod
 from bailiwick.model.canonical import canonical, parse
 from bailiwick.model.decision import Gate, GateKind
-from bailiwick.model.label import Integrity, Label
+from bailiwick.model.label import Integrity, Label, Readers
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 
 __all__ = ["decode", "encode"]
 
-_VERSION = 3
+_VERSION = 4
 
 
 def encode(approval: Approval) -> bytes:
@@ -41,6 +42,12 @@ def encode(approval: Approval) -> bytes:
                 "gates": [_gate(gate) for gate in asked.gates],
                 "label": _label(asked.label),
                 "unendorsed": sorted(asked.unendorsed),
+                "by_colleague": sorted(asked.by_colleague),
+                "unbound": sorted(asked.unbound),
+                "unasked": asked.unasked,
+                "repeated": asked.repeated,
+                "undictated": sorted(asked.undictated),
+                "misquoted": asked.misquoted,
                 "parts": [list(part) for part in asked.parts],
             },
             "card": approval.card.decode("utf-8"),
@@ -65,7 +72,7 @@ def _label(label: Label) -> dict[str, object]:
     return {
         "sensitivity": label.sensitivity,
         "categories": sorted(label.categories),
-        "readers": None if label.readers is None else sorted(label.readers),
+        "readers": label.readers.lists,
         "integrity": int(label.integrity),
         "sources": sorted(label.sources),
         "author": label.author,
@@ -76,7 +83,7 @@ def _unlabel(raw: Any) -> Label:
     return Label(
         sensitivity=raw["sensitivity"],
         categories=frozenset(raw["categories"]),
-        readers=None if raw["readers"] is None else frozenset(raw["readers"]),
+        readers=Readers.listed(raw["readers"]),
         integrity=Integrity(raw["integrity"]),
         sources=frozenset(raw["sources"]),
         author=raw["author"],
@@ -176,6 +183,12 @@ def _decode(raw: Any) -> Approval:
             gates=tuple(_ungate(gate) for gate in asked["gates"]),
             label=_unlabel(asked["label"]),
             unendorsed=frozenset(asked["unendorsed"]),
+            by_colleague=frozenset(asked["by_colleague"]),
+            unbound=frozenset(asked["unbound"]),
+            unasked=asked["unasked"],
+            repeated=asked["repeated"],
+            undictated=frozenset(asked["undictated"]),
+            misquoted=asked["misquoted"],
             parts=tuple((name, part) for name, part in asked["parts"]),
         ),
         card=raw["card"].encode("utf-8"),

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from bailiwick.action.asked import Asked
 from bailiwick.action.remember import Remember
 from bailiwick.model.approver import ProofMethod
 from bailiwick.model.call import Authority
@@ -36,7 +37,6 @@ from bailiwick.model.principal import Chain
 __all__ = [
     "Approval",
     "ApprovalStatus",
-    "Asked",
     "Vote",
     "card_digest",
     "clock_behind",
@@ -81,20 +81,6 @@ class Vote:
     method: ProofMethod = ProofMethod.CLAIMED
     evidence: str = ""
     remember: Remember | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What of a call an approval is bound to, as it is now: its digest, what it means, the gates that deny it, the
-    label of all that it may hold, and the names of the arguments that nothing endorses. `parts` are of what it means
-    (`action.digest.meaning_parts`)."""
-
-    digest: str
-    meaning: str
-    gates: tuple[Gate, ...]
-    label: Label
-    unendorsed: frozenset[str] = frozenset()
-    parts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +167,8 @@ class Approval:
         """Why this is no approval of what is asked now, whoever granted it; None if it is.
 
         Each gate that denies the call now must be one that was shown, with unchanged text, approvers and quorum (an
-        approved gate that no longer denies does no harm); the label may not be higher than the card showed."""
+        approved gate that no longer denies does no harm); the label may not be higher than the card showed, and what
+        the call rests on no weaker."""
         if asked.digest != self.digest:
             return _reason(
                 "approval-of-another-call",
@@ -203,7 +190,7 @@ class Approval:
                 f"{', '.join(changed) or 'What this call does'} changed after approval {self.id} was requested.",
                 "Ask for approval again, under the present rules.",
             )
-        if not asked.label.flows_to(self.label) or not asked.unendorsed <= self.asked.unendorsed:
+        if not asked.no_worse_than(self.asked):
             return _reason(
                 "approval-label-risen",
                 f"The session has seen stricter or less trusted data than the card of approval {self.id} showed.",

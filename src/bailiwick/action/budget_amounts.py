@@ -10,12 +10,11 @@ from bailiwick.model.budget import Budget, BudgetUnit
 from bailiwick.model.call import Action, Facts
 from bailiwick.model.canonical import MAX_INT
 from bailiwick.model.decision import Plane, Reason
-from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL, Catalog, Effect, ToolSpec
+from bailiwick.model.tool import BUILT_IN, Catalog, Effect, ToolSpec
 
 __all__ = ["budget_findings", "charge", "rows_in"]
 
 
-_BUILT_IN = frozenset({DELEGATE_TOOL, WIDEN_TOOL})
 """Handing work on, and widening a task."""
 
 
@@ -112,7 +111,7 @@ def _rows_of_record(record: Mapping[Any, object]) -> int | None:
 
 def budget_findings(budgets: Iterable[Budget], catalog: Catalog) -> Iterator[Finding]:
     """What is wrong with budgets once the tools are known."""
-    known = frozenset(catalog.tools) | _BUILT_IN
+    known = frozenset(catalog.tools) | BUILT_IN
     for budget in budgets:
         for name in sorted(budget.tools - known):
             yield Finding(
@@ -124,7 +123,7 @@ def budget_findings(budgets: Iterable[Budget], catalog: Catalog) -> Iterator[Fin
         if budget.counts is not BudgetUnit.MONEY:
             continue
         counted = [tool.name for tool in catalog.tools.values() if budget.counts_calls_of(tool) and not _has_sum(tool)]
-        counted += sorted(_BUILT_IN if Effect.DELEGATE in budget.effects else _BUILT_IN & budget.tools)
+        counted += sorted(BUILT_IN if Effect.DELEGATE in budget.effects else BUILT_IN & budget.tools)
         for name in counted:
             yield Finding(
                 rule="budget-without-amount",

@@ -82,6 +82,7 @@ def parse_call(
         recipients=recipients[0],
         recipients_external=recipients[1],
         found={each: around.found[each] for each in lookups(catalog, call, types=types) if each in around.found},
+        carried=call.carried,
     )
 
 

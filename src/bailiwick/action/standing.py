@@ -22,7 +22,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from bailiwick.action.approval_card import card_arguments, differing
-from bailiwick.action.approvals import Approval, ApprovalStatus, Asked
+from bailiwick.action.approvals import Approval, ApprovalStatus
+from bailiwick.action.asked import Asked
 from bailiwick.action.remember import Remember
 from bailiwick.model.canonical import Json
 from bailiwick.model.decision import Plane, Reason
@@ -212,8 +213,11 @@ def covers(
         # A card says whether anybody from outside may have had a hand in it, and rules read no more than that. Without
         # this the result of the first call would end it: what any tool returns is less trusted than nothing at all.
         label = replace(label, integrity=source.label.integrity)
+    # That such a call ran before is what a standing grant is for; how often it may, `left` says.
+    repeated = source.asked.repeated
     # The rest is as for the call that was on the card itself.
-    return source.fits(replace(asked, digest=source.digest, meaning=source.asked.meaning, label=label))
+    meant = replace(asked, digest=source.digest, meaning=source.asked.meaning, label=label, repeated=repeated)
+    return source.fits(meant)
 
 
 def _reason(code: str, message: str, hint: str) -> Reason:

@@ -14,7 +14,8 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bailiwick.audit.schema import ENVELOPE, UPCASTERS, Upcaster, body_fault, upcast
+from bailiwick.audit.schema import ENVELOPE, body_fault
+from bailiwick.audit.upcast import UPCASTERS, Upcaster, upcast
 from bailiwick.errors import CanonicalError
 from bailiwick.model.canonical import Json, encode, parse
 from bailiwick.model.event import ENVELOPE_VERSION, Draft, Event, EventKind

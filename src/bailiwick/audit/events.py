@@ -66,7 +66,7 @@ def label_body(label: Label) -> dict[str, object]:
     return {
         "sensitivity": label.sensitivity,
         "categories": sorted(label.categories),
-        "readers": None if label.readers is None else sorted(label.readers),
+        "readers": label.readers.lists,
         "integrity": label.integrity.name.lower(),
         "sources": sorted(label.sources),
         "author": label.author,
@@ -135,6 +135,8 @@ def decision_body(
     }
     if flow is not None:
         body["flow"] = _flow(flow)
+    if due := decision.obligations:
+        body["obligations"] = {name: sorted(getattr(due, name)) for name in ("redact", "mask", "drop")}
     if decision.observed is not None:
         body["observed"] = _observed(decision.observed, budget)
     optional = {
@@ -247,13 +249,19 @@ def _flow(flow: FlowFacts) -> dict[str, object]:
         "tainted": flow.tainted,
         "unendorsed": list(flow.unendorsed),
         "unendorsed_values": list(flow.unendorsed_values),
+        "by_colleague": list(flow.by_colleague),
         "unbound": list(flow.unbound),
         "unasked": flow.unasked,
+        "repeated": flow.repeated,
+        "undictated": list(flow.undictated),
+        "misquoted": flow.misquoted,
         "sensitivity": flow.label.sensitivity,
         "session_sensitivity": flow.session_label.sensitivity,
+        "session_categories": sorted(flow.session_label.categories),
         "categories": sorted(flow.label.categories),
         "recipients_external": flow.recipients_external,
         "recipients_outside_readers": flow.recipients_outside_readers,
+        "recipients_are_readers": flow.recipients_are_readers,
         "opaque": flow.opaque,
         "label": label_body(flow.label),
     }

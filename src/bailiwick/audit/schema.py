@@ -1,10 +1,9 @@
-"""The closed schema of every event: which fields each kind has, what they hold, and how an older version becomes this
-one.
+"""The closed schema of every event: which fields each kind has, and what they hold.
 
 DESIGN §5 *Audit*. A field that is not listed here is refused when an event is written and reported when a log is
 verified, so nothing is stored that nobody thought of. Bodies never hold argument values, results or prompts: those are
 contents, and the event commits to them. To add a field, add it as optional; anything else is a new ENVELOPE_VERSION
-with an upcaster.
+with an upcaster (`bailiwick.audit.upcast`).
 
 The bodies, `?` marking optional fields:
 
@@ -18,6 +17,8 @@ The bodies, `?` marking optional fields:
     session.proved      evidence: the user signed in anew
     session.closed      decisions: how many
     content.ingested    content, source, label, origin, decision?: the call whose result it is, fields? [{path, label}]
+    content.withheld    source, kept: how many chunks of a retrieval could be read, withheld: how many not, documents:
+                        the first of these, by the store's id or the digest of their text, each with label and why
     delegation.granted  to, tools (null: all), zones, expires_ms?, depth, child_session, budgets? [{budget, share}]: at
                         most so much of each
     delegation.revoked  id: of a delegation.granted, or of a plan; by, reason, os_user?
@@ -26,7 +27,13 @@ The bodies, `?` marking optional fields:
     decision            tool, outcome, digest, reasons, links, gates, approved, arguments, policy_digest,
                         catalog_digest, durability, flow?, effect_key?, permit?, permit_expires_ms?, idempotency?,
                         latency_us?, omitted?: so many entries of long lists, observed? {outcome, reasons, rules}:
-                        what rules that are only observed would have decided
+                        what rules that are only observed would have decided, obligations? {redact, mask, drop}: what
+                        is taken out of the result
+    label.declassified  decision, data, of: "content" | "handle" | "source", recipients, readers, before, after: its
+                        label as it is, and for these recipients; in this session alone
+    value.endorsed      decision, role, before: on whose authority it stood (empty: nobody's), after
+    handle.inspected    decision, handle, answer: its form, millibits: what it may tell, before: the handle's label,
+                        after: the answer's
     approval.requested  approval, digest, tool, gates, expires_ms, decision
     approval.granted    approval, by, method, gates?, os_user?, evidence?: digest of what proves that it was they,
                         remember? {count, ttl_ms, open, task_wide}: what they want to hold for calls like this one
@@ -34,7 +41,7 @@ The bodies, `?` marking optional fields:
     approval.refused    approval, by?, method?, code, message, os_user?, evidence?: an attempt to grant, deny, edit or
                         withdraw that did not count
     approval.expired    approval: nobody decided in time, or nobody used it; when it was first seen to be over
-    approval.withdrawn  approval, by?: the user; nobody: the session that had asked; os_user?
+    approval.withdrawn  approval, by?: the user; nobody: the session that had asked; os_user?, code?: why
     approval.edited     approval, by, method, os_user?, evidence?, successor: the approval of the edited call (empty: it
                         needs none), digest: of that call, gates: those that the editor granted for it
     approval.remembered grant: a standing grant, approval: the request whose yes gave it, tool, for_session (empty: each
@@ -44,9 +51,10 @@ The bodies, `?` marking optional fields:
     approval.check_passed approval: a planted one, by, method, os_user?, evidence?: they denied it
     approval.check_failed approval, by, method, os_user?, evidence?: they granted it; nothing ran
     action.completed    decision, permit, result_content?, label?, enforced_used?, enforced_unused?: arguments that an
-                        effector was bound to, by whether the tool used it
+                        effector was bound to, by whether the tool used it; released? [{what, of, count}]: what
+                        obligations took out of the result, handle?: by which name the model knows a hidden one
     action.failed       decision, permit, enforced_used?, enforced_unused?, error: the exception's type name alone, or
-                        "reported": the tool answered so
+                        "reported": the tool answered so; released?
     action.cancelled    decision, permit, enforced_used?, enforced_unused?, error?: given up, or stopped by an exception
                         of this type; it may have run
     action.expired      decision, permit: handed out and never started
@@ -72,26 +80,26 @@ The bodies, `?` marking optional fields:
                         more; people could not be told of a request
 
 A reason is {plane, code, message?, hint?}. The action plane's quote the call's own arguments, so their words are the
-content `reasons` of the event. A label is {sensitivity, categories, readers (null: everyone), integrity, sources,
+content `reasons` of the event. A label is {sensitivity, categories, readers (null: everyone; else lists of which each
+reader is in every one), integrity, sources,
 author (null: nobody in particular)}. `gates`, `unknown` and `zones` are lists of ids; `decision` is always an event
 id, `approval` an approval's, `content` a content's. Times are `_ms` or `_us` since the epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from bailiwick.audit.shapes import Bool, Choice, Int, Items, Nullable, Rec, Shape, Text
 from bailiwick.model.approver import ProofMethod
-from bailiwick.model.canonical import Json
 from bailiwick.model.decision import Outcome, Plane
-from bailiwick.model.event import ENVELOPE_VERSION, EventKind
+from bailiwick.model.event import EventKind
 from bailiwick.model.label import Integrity
 from bailiwick.model.suspensions import TargetKind
 from bailiwick.model.tool import Durability, Idempotency
 
-__all__ = ["BODIES", "ENVELOPE", "LABEL", "ORIGINS", "UPCASTERS", "Upcaster", "body_fault", "upcast"]
+__all__ = ["BODIES", "ENVELOPE", "LABEL", "ORIGINS", "body_fault"]
 
 ORIGINS = frozenset({"prompt", "instructions", "retrieved", "result", "message", "model", "unknown"})
 """How content came into a session."""
@@ -112,7 +120,7 @@ LABEL = _rec(
     {
         "sensitivity": _INT,
         "categories": _TEXTS,
-        "readers": Nullable(_TEXTS),
+        "readers": Nullable(Items(_TEXTS)),
         "integrity": Choice(frozenset(level.name.lower() for level in Integrity)),
         "sources": _TEXTS,
         "author": Nullable(_TEXT),
@@ -124,10 +132,19 @@ _LINK = _rec({**_texts("link", "resource"), "allowed": _BOOL, "policies": _TEXTS
 _FLOW = _rec(
     {
         **dict.fromkeys(
-            ("tainted", "unasked", "recipients_external", "recipients_outside_readers", "opaque"),
+            (
+                *("tainted", "unasked", "repeated", "misquoted", "opaque"),
+                *("recipients_external", "recipients_outside_readers", "recipients_are_readers"),
+            ),
             _BOOL,
         ),
-        **dict.fromkeys(("unendorsed", "unendorsed_values", "unbound", "categories"), _TEXTS),
+        **dict.fromkeys(
+            (
+                *("unendorsed", "unendorsed_values", "by_colleague", "unbound", "undictated"),
+                *("categories", "session_categories"),
+            ),
+            _TEXTS,
+        ),
         "sensitivity": _INT,
         "session_sensitivity": _INT,
         "label": LABEL,
@@ -153,6 +170,7 @@ _DECISION = _rec(
     permit_expires_ms=_INT,
     idempotency=Choice(frozenset(Idempotency)),
     latency_us=_INT,
+    obligations=_rec(dict.fromkeys(("redact", "mask", "drop"), _TEXTS)),
     omitted=_INT,
     observed=_rec(
         {
@@ -169,6 +187,7 @@ _CHECK = _rec(_texts("approval", "by", "method"), os_user=_TEXT, evidence=_TEXT)
 _EVIDENCE = _rec({**_texts("method", "issuer", "subject"), "strong": _BOOL, "actors": _TEXTS}, at_ms=_INT)
 """How a user is known."""
 _ENDED = _rec(_texts("decision", "permit"))
+_RELEASED = Items(_rec({**_texts("what", "of"), "count": _INT}))
 _ENFORCED: dict[str, Shape] = {"enforced_used": _TEXTS, "enforced_unused": _TEXTS}
 _SWITCH: dict[str, Shape] = {"target": Choice(frozenset(TargetKind)), **_texts("name", "by")}
 
@@ -199,6 +218,22 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
             decision=_TEXT,
             fields=Items(_rec({"path": _TEXT, "label": LABEL})),
         ),
+        EventKind.CONTENT_WITHHELD: _rec(
+            {
+                "source": _TEXT,
+                "kept": _INT,
+                "withheld": _INT,
+                "documents": Items(
+                    _rec(
+                        {
+                            "document": _TEXT,
+                            "label": LABEL,
+                            "why": Choice(frozenset({"clearance", "readers", "stopped"})),
+                        }
+                    )
+                ),
+            }
+        ),
         EventKind.DELEGATION_GRANTED: _rec(
             {**_texts("to", "child_session"), "tools": Nullable(_TEXTS), "zones": _TEXTS, "depth": _INT},
             expires_ms=_INT,
@@ -207,6 +242,20 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
         EventKind.DELEGATION_REVOKED: _rec(_texts("id", "by", "reason"), os_user=_TEXT),
         EventKind.TASK_NARROWED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS}, expires_ms=_INT),
         EventKind.TASK_WIDENED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS, "decision": _TEXT}, expires_ms=_INT),
+        EventKind.LABEL_DECLASSIFIED: _rec(
+            {
+                **_texts("decision", "data"),
+                "of": Choice(frozenset({"content", "handle", "source"})),
+                "recipients": _TEXTS,
+                "readers": _TEXTS,
+                "before": LABEL,
+                "after": LABEL,
+            }
+        ),
+        EventKind.VALUE_ENDORSED: _rec(_texts("decision", "role", "before", "after")),
+        EventKind.HANDLE_INSPECTED: _rec(
+            {**_texts("decision", "handle", "answer"), "millibits": _INT, "before": LABEL, "after": LABEL}
+        ),
         EventKind.DECISION: _DECISION,
         EventKind.APPROVAL_REQUESTED: _rec(
             {**_texts("approval", "digest", "tool", "decision"), "gates": _TEXTS, "expires_ms": _INT}
@@ -241,8 +290,15 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
         EventKind.APPROVAL_PLANTED: _rec(_texts("approval", "digest", "tool", "made_from", "for")),
         EventKind.APPROVAL_CHECK_PASSED: _CHECK,
         EventKind.APPROVAL_CHECK_FAILED: _CHECK,
-        EventKind.ACTION_COMPLETED: _rec(_texts("decision", "permit"), result_content=_TEXT, label=LABEL, **_ENFORCED),
-        EventKind.ACTION_FAILED: _rec(_texts("decision", "permit", "error"), **_ENFORCED),
+        EventKind.ACTION_COMPLETED: _rec(
+            _texts("decision", "permit"),
+            result_content=_TEXT,
+            label=LABEL,
+            released=_RELEASED,
+            handle=_TEXT,
+            **_ENFORCED,
+        ),
+        EventKind.ACTION_FAILED: _rec(_texts("decision", "permit", "error"), released=_RELEASED, **_ENFORCED),
         EventKind.ACTION_CANCELLED: _rec(_texts("decision", "permit"), error=_TEXT, **_ENFORCED),
         EventKind.ACTION_EXPIRED: _ENDED,
         EventKind.ACTION_RECONCILED: _rec(
@@ -333,25 +389,3 @@ def body_fault(kind: EventKind, body: object) -> str | None:
     """What is wrong with a body (plain JSON, as `canonical_json` returns it); None if it fits its kind."""
     wrong = BODIES[kind].fault(body)
     return None if wrong is None else f"{kind.value}{wrong}"
-
-
-Upcaster = Callable[[dict[str, Json]], dict[str, Json]]
-"""Takes a stored event of version n, whole, and returns it as version n+1 says (with `v` raised)."""
-
-UPCASTERS: Mapping[int, Upcaster] = MappingProxyType({})
-"""Version n → what lifts it to n+1. Version 1 is the first and the current one."""
-
-
-def upcast(stored: dict[str, Json], upcasters: Mapping[int, Upcaster] = UPCASTERS) -> dict[str, Json]:
-    """`stored` lifted to ENVELOPE_VERSION, step by step. Raises ValueError for a version that no upcaster knows."""
-    version = stored.get("v")
-    while version != ENVELOPE_VERSION:
-        step = upcasters.get(version) if type(version) is int else None
-        if step is None:
-            raise ValueError(f"version {version!r:.20} of the envelope is unknown here (this is {ENVELOPE_VERSION})")
-        stored = step(stored)
-        lifted = stored.get("v")
-        if type(lifted) is not int or type(version) is not int or lifted <= version:
-            raise ValueError(f"the upcaster of version {version!r:.20} did not raise the version")
-        version = lifted
-    return stored

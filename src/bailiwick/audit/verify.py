@@ -24,7 +24,7 @@ from bailiwick.audit.envelope import matches, read
 from bailiwick.audit.merkle import HASH_BYTES, Frontier, leaf_hash
 from bailiwick.audit.relations import Relations
 from bailiwick.audit.report import FolderReport, Head, Problem, Report, StoredContent, StoredEvent, StoredHead
-from bailiwick.audit.schema import UPCASTERS, Upcaster
+from bailiwick.audit.upcast import UPCASTERS, Upcaster
 from bailiwick.errors import CanonicalError, StoreError
 from bailiwick.model.event import Event, EventKind
 

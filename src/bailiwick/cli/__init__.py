@@ -25,6 +25,7 @@ from bailiwick.cli.explain import explain
 from bailiwick.cli.init import init
 from bailiwick.cli.output import fail
 from bailiwick.cli.policy import policy
+from bailiwick.cli.redteam import redteam
 from bailiwick.cli.serve import serve
 from bailiwick.errors import BailiwickError, StoreError, UsageError, Where
 
@@ -40,6 +41,7 @@ def cli() -> None:
     See it work:         demo
     Begin:               init
     Write policies:      check, explain, policy
+    Attack them:         redteam
     Let people decide:   serve, approvals, channels, accounts, agents, budgets
     Find out later:      audit
 
@@ -47,7 +49,21 @@ def cli() -> None:
     """
 
 
-for command in (demo, init, check, explain, policy, serve, approvals, channels, accounts, agents, budgets, audit):
+for command in (
+    demo,
+    init,
+    check,
+    explain,
+    policy,
+    redteam,
+    serve,
+    approvals,
+    channels,
+    accounts,
+    agents,
+    budgets,
+    audit,
+):
     cli.add_command(command)
 
 

@@ -174,12 +174,12 @@ def play(stage: Stage, guard: Guard) -> list[Line]:
 
 def salaries(stage: Stage, guard: Guard) -> None:
     stage.title("The same agent, asked for salaries by two people")
-    ask = 'Call hr_salaries with {"department": "engineering"}'
+    ask = "Call hr_salaries with department=engineering"
     with acting(stage, guard, user="jun", agent="office-bot", task="Compare salaries") as junior:
         junior.show(ask, [("hr.salaries", "deny", "salaries for a junior analyst")])
     with acting(stage, guard, user="vera", agent="office-bot", task="Review salaries") as head:
         head.show(ask, [("hr.salaries", "allow", "salaries for the VP of engineering")])
-        other = 'Call hr_salaries with {"department": "support"}'
+        other = "Call hr_salaries with department=support"
         head.show(other, [("hr.salaries", "deny", "another department's salaries for the same VP")])
 
 
@@ -187,9 +187,9 @@ def database(stage: Stage, guard: Guard) -> None:
     stage.title("Reading is not writing, and a parser reads the SQL")
     select = "SELECT id, name, plan FROM customers WHERE plan = 'enterprise' ORDER BY id LIMIT 3"
     steps = (
-        ('Call get_customer with {"id": "42"}', ("crm.get_customer", "allow", "read customer 42")),
+        ("Call get_customer with id=42", ("crm.get_customer", "allow", "read customer 42")),
         (
-            'Call update_customer with {"id": "42", "field": "plan", "value": "free"}',
+            "Call update_customer with id=42, field=plan, value=free",
             ("crm.update_customer", "deny", "change customer 42"),
         ),
         (f'Call query_db with {{"sql": "{select}"}}', ("db.query", "allow", "one SELECT")),

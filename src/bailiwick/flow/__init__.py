@@ -3,9 +3,9 @@
 `bailiwick.flow.ledger.Ledger` is what the guard talks to; `LedgerStore` is the port to where its rows are kept.
 """
 
+from bailiwick.flow.confidentiality import Reads
 from bailiwick.flow.ledger import ContentOrigin, ContentRecord, Endorsement, Ledger, LedgerRow, LedgerStore, Seen
 from bailiwick.flow.origins import Evidence
-from bailiwick.flow.resolve import Reads
 
 __all__ = [
     "ContentOrigin",

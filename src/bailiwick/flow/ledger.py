@@ -2,7 +2,8 @@
 8.
 
 INVARIANTS
-- The label only rises: it is the join of the labels of all content, and rows of other processes join in.
+- The label only rises: it is the join of the labels of all content, and rows of other processes join in. So does the
+  strict mark, the join of the own labels of strict content.
 - A result is labelled at least as strictly as the call that fetched it (`bailiwick.flow.results`).
 - Only own words and endorsing fields endorse; nothing that a model wrote ever does.
 - Every change is a row, and a ledger is what its rows say: replaying them in order gives an equal ledger.
@@ -14,13 +15,21 @@ Not thread-safe: whoever holds a ledger holds a lock. Ids are passed in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from bailiwick.flow.atoms import atom_key, atoms
+from bailiwick.flow.authors import Colleagues
+from bailiwick.flow.backing import BackingKind
+from bailiwick.flow.clauses import clauses
+from bailiwick.flow.confidentiality import FREE_TEXT, Marks, Reads, bounded
 from bailiwick.flow.endorsement import Endorsements
-from bailiwick.flow.origins import AtomIndex
+from bailiwick.flow.intake import TASKS_WORDS, message_record, result_record, seen_record
+from bailiwick.flow.intent import Intentions
+from bailiwick.flow.lowering import Unlowered, lowered_action, may_lower, with_carried, without
+from bailiwick.flow.matching import Matcher, Matching, hands_over
+from bailiwick.flow.naming import Naming
+from bailiwick.flow.parties import Parties
 from bailiwick.flow.records import (
     ContentOrigin,
     ContentRecord,
@@ -29,24 +38,23 @@ from bailiwick.flow.records import (
     LedgerStore,
     RowKind,
     Seen,
-    decode,
-    encode,
-    fields,
     text_digest,
-    unreadable,
 )
-from bailiwick.flow.resolve import Reads, resolve
-from bailiwick.flow.results import declared_label, endorsed_values, written_values
-from bailiwick.flow.spans import cleaned, holds_others_words, own_words
+from bailiwick.flow.releases import Declassified, Inspected, Releases, brought, endorsed_row, read_release
+from bailiwick.flow.repetition import Ran, counts, run_key
+from bailiwick.flow.resolve import resolve, ways_of
+from bailiwick.flow.results import written_values
+from bailiwick.flow.row_codec import decode, encode, fields, strings
+from bailiwick.flow.runs import Background
+from bailiwick.flow.spans import own_words
+from bailiwick.flow.written import NOTHING_WRITTEN, WrittenBefore
 from bailiwick.model.call import Action
-from bailiwick.model.canonical import Json, canonical
+from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import FlowFacts
-from bailiwick.model.label import PUBLIC_TRUSTED, Integrity, Label, unknown_label
+from bailiwick.model.label import ALL_STRICT, PUBLIC_TRUSTED, Label, Strictness
 from bailiwick.model.tool import ToolSpec
 
 __all__ = [
-    "MAX_MESSAGE",
-    "MAX_SOURCES",
     "ContentOrigin",
     "ContentRecord",
     "Endorsement",
@@ -56,77 +64,55 @@ __all__ = [
     "Seen",
 ]
 
-MAX_SOURCES = 64
-"""Source names kept in the session's label; MORE_SOURCES stands for the rest. Sources explain and protect nothing."""
-MORE_SOURCES = "…"
-MAX_MESSAGE = 16_384
-"""Characters of a hand-over message that endorsements can cross in."""
-
-USERS_WORDS = "the user's own words"
-TASKS_WORDS = "the task"
-
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
     """`top_sensitivity` is the index of the highest level; `task` the purpose that the session was opened for, which
     endorses like the user's own words (empty for a delegated session: what its delegator endorses crosses in the
-    message).
+    message). `strictness` says what counts for every call, by default everything; what is not strict counts where
+    evidence finds it, or a call holds more than `free_text` characters that are not the user's own words. `background`
+    are blocks of texts that everybody may know.
     """
 
     top_sensitivity: int
     task: str = ""
+    strictness: Strictness = ALL_STRICT
+    free_text: int = FREE_TEXT
+    background: Background = frozenset()
     _label: Label = PUBLIC_TRUSTED
+    _strict: Label = PUBLIC_TRUSTED
+    _said: set[str] = field(default_factory=set)
     _endorsed: Endorsements = field(default_factory=Endorsements)
-    _atoms: AtomIndex = field(default_factory=AtomIndex)
+    _intentions: Intentions = field(default_factory=Intentions)
+    _ran: Ran = field(default_factory=Ran)
+    _released: Releases = field(default_factory=Releases)
+    _matcher: Matcher = field(default_factory=Matcher)
+    _parties: Parties = field(default_factory=Parties, compare=False)
     _known: set[str] = field(default_factory=set)
     _taken: set[bytes] = field(default_factory=set)
     _rows: list[LedgerRow] = field(default_factory=list, compare=False)
 
     def __post_init__(self) -> None:
-        self._endorsed.words.add(own_words(self.task), TASKS_WORDS)
+        self._endorsed.words.add(own_words(self.task), TASKS_WORDS, BackingKind.TASK)
+        self._said.update(clause.id for clause in clauses(own_words(self.task)))
+        self._intentions.add(own_words(self.task))
+        self._matcher.know(own_words(self.task), self.background)
 
     # ── what comes in ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def ingest(self, seen: Seen, *, content_id: str, event_id: str) -> ContentRecord:
-        """Take in content that is not the result of a governed call. → its record, whose `row` is to be stored.
+    def ingest(
+        self, seen: Seen, *, content_id: str, event_id: str, back: WrittenBefore = NOTHING_WRITTEN
+    ) -> ContentRecord:
+        """Take in content that is not the result of a governed call. `back` is what agents wrote of it. → its record,
+        whose `row` is to be stored.
 
         A prompt that holds anything recognisable as somebody else's words is untrusted, while its own words still
         endorse.
         """
-        own, words_by, label = "", "", seen.label
-        match seen.origin:
-            case ContentOrigin.PROMPT:
-                text = seen.value if isinstance(seen.value, str) else ""
-                own, words_by = own_words(text), f"{USERS_WORDS} ({event_id})"
-                mixed = text != seen.value or holds_others_words(text, own)
-                label = _at_least(Integrity.UNTRUSTED if mixed else Integrity.USER, seen)
-            case ContentOrigin.INSTRUCTIONS:
-                label = _at_least(Integrity.SYSTEM, seen)
-            case ContentOrigin.MODEL:
-                label = self.label if seen.label is None else self.label.join(seen.label)
-            case ContentOrigin.UNKNOWN:
-                label = _unvouched(self.top_sensitivity, seen)
-            case _:
-                label = seen.label or _unvouched(self.top_sensitivity, seen)
-        from_model = seen.origin is ContentOrigin.MODEL
-        if not from_model:
-            label = replace(label, sources=label.sources | {seen.source})
-        found = atoms("" if from_model else seen.value)
-        return self._take(
-            ContentRecord(
-                content=content_id,
-                event=event_id,
-                source=seen.source,
-                origin=seen.origin,
-                label=label,
-                texts=_digests(seen.value, seen.texts),
-                atoms=tuple((atom_key(atom), path) for atom, path in found.found),
-                truncated=found.truncated,
-                endorses=() if from_model or seen.origin is ContentOrigin.UNKNOWN else seen.endorses,
-                words=own,
-                words_by=words_by if own else "",
-            )
+        record = seen_record(
+            seen, content=content_id, event=event_id, back=back, session=self._label, top=self.top_sensitivity
         )
+        return self._take(record, seen.value)
 
     def result(
         self,
@@ -138,32 +124,54 @@ class Ledger:
         content_id: str,
         event_id: str,
         text: str | None = None,
+        back: WrittenBefore = NOTHING_WRITTEN,
+        hide_as: str = "",
+        unreleased: object = None,
+        colleagues: Colleagues | None = None,
+        naming: Naming | None = None,
+        within: Label = PUBLIC_TRUSTED,
     ) -> ContentRecord:
         """Take in what a permitted call returned. `flow` are the facts that the call was decided on, `text` the form in
-        which a model is shown `value`. → its record, whose `row` is to be stored."""
-        found = atoms(value)
-        written, written_all = written_values(action, flow)
-        return self._take(
-            ContentRecord(
-                content=content_id,
-                event=event_id,
-                source=f"tool:{tool.name}",
-                origin=ContentOrigin.RESULT,
-                label=flow.label.join(declared_label(tool, value)),
-                texts=_digests(value, () if text is None else (text,)),
-                atoms=tuple((atom_key(atom), path) for atom, path in found.found),
-                truncated=found.truncated,
-                endorses=endorsed_values(tool, action, flow, value, event=event_id),
-                written=written,
-                written_all=written_all,
-            )
+        which a model is shown `value`, `back` what agents wrote of it, `hide_as` the name of the handle that it sees
+        instead (empty: it sees the text), `unreleased` what the value was before anything was taken out, which lowers
+        no label, `colleagues` whose own words endorse, `naming` what names of levels and readers mean in it, `within`
+        the label of what other sessions saw while it ran. → its record, whose `row` is to be stored."""
+        record = result_record(
+            tool,
+            action,
+            flow,
+            value,
+            content=content_id,
+            event=event_id,
+            text=text,
+            back=back,
+            hide_as=hide_as,
+            unreleased=unreleased,
+            colleagues=colleagues,
+            naming=naming or Naming(top=self.top_sensitivity),
+            within=within,
+            endorsed=self._endorsed,
         )
+        taken = self._take(record, value)
+        self._matcher.handed(action)
+        self._parties.read(action, value)
+        return taken
 
     def wrote(self, action: Action, flow: FlowFacts) -> LedgerRow:
         """Note what a call handed to its tool, where no result tells that it ran: it failed, or may have run. → the
         row."""
         keys, everything = written_values(action, flow)
-        return self._note(RowKind.WRITTEN, {"written": list(keys), "written_all": everything})
+        body: dict[str, object] = {"written": list(keys), "written_all": everything}
+        if hands_over(action):
+            body["tool"] = action.tool.name
+        row = self._note(RowKind.WRITTEN, body)
+        self._matcher.handed(action)
+        return row
+
+    def started(self, action: Action, event_id: str) -> LedgerRow | None:
+        """Note that a call is started that the decision `event_id` let run, here or in a session that works with this
+        one. → the row; None where it may run as often as it likes."""
+        return self._note(RowKind.RAN, {"ran": run_key(action), "event": event_id}) if counts(action) else None
 
     def know(self, *texts: str) -> LedgerRow:
         """Note texts that a model may be shown without further label: made by bailiwick, or of known content. → the
@@ -177,37 +185,106 @@ class Ledger:
         """The session's high-water mark: the join of the labels of everything that it has seen."""
         return self._label
 
+    @property
+    def marks(self) -> Marks:
+        """What every call is judged by, whatever evidence says."""
+        return Marks(whole=self._label, strict=self._strict, said=self._said, free_text=self.free_text)
+
     def knows(self, text: str) -> bool:
         """True iff exactly this text is content that the session's label accounts for."""
         return text_digest(text) in self._known
 
-    def resolve(self, action: Action, *, reads: Reads) -> FlowFacts:
-        """The flow facts of a call. Changes nothing."""
-        return resolve(action, mark=self._label, endorsements=self._endorsed, evidence=(self._atoms,), reads=reads)
+    def told(self, source: str, text: str) -> Seen | None:
+        """What another session is told of this one, if it saw or said exactly that: it has seen all that this one has,
+        as far as it matters, and nothing else. None where the text is not known here."""
+        if not self.knows(text):
+            return None
+        return Seen(
+            origin=ContentOrigin.MESSAGE,
+            source=source,
+            value=text,
+            label=self._label,
+            own=self._strict,
+            under=self.strictness.name,
+        )
+
+    def resolve(
+        self, action: Action, *, reads: Reads, planned: bool = False, pending: Sequence[Action] = ()
+    ) -> FlowFacts:
+        """The flow facts of a call. `planned`: a signed plan names this very call; `pending` are calls that may
+        run, but were not started yet. Changes nothing."""
+        facts = self._resolved(action, reads, planned=planned)
+        if counts(action):
+            key = run_key(action)
+            often = self._ran.often(key) + sum(run_key(each) == key for each in pending if counts(each))
+            ways = ways_of(action, self._endorsed)
+            facts = replace(facts, repeated=often > 0 and often >= self._intentions.how_often(action, ways))
+        return with_carried(facts, action)
+
+    def _resolved(self, action: Action, reads: Reads, *, planned: bool) -> FlowFacts:
+        marks, evidence = self.marks, (Matching(self._matcher, action),)
+        lowered = self._released.lowered(action.recipients, reads) if may_lower(action) else ()
+        if not lowered:
+            return resolve(
+                action,
+                marks=marks,
+                endorsements=self._endorsed,
+                intentions=self._intentions,
+                evidence=evidence,
+                reads=reads,
+                planned=planned,
+                party=self._parties.of(action),
+            )
+        facts = resolve(
+            lowered_action(action, lowered),
+            marks=without(marks, self._released.brought, lowered, self.strictness),
+            endorsements=self._endorsed,
+            intentions=self._intentions,
+            planned=planned,
+            party=self._parties.of(action),
+            evidence=tuple(Unlowered(evidence=way, lowered=lowered) for way in evidence),
+            reads=reads,
+        )
+        return replace(facts, session_label=self._label)
+
+    def wanted(self, action: Action) -> Mapping[str, str]:
+        """Contents whose texts evidence on this call needs and does not have, oldest first, and the event of each."""
+        return self._matcher.wanted(action) if self._strict != self._label else {}
+
+    def supply(self, content: str, text: str | None) -> None:
+        """The text of such a content, None where it cannot be had. Changes no label."""
+        if text is None:
+            self._matcher.missed(content)
+        else:
+            self._matcher.supply(content, text)
+
+    @property
+    def released(self) -> Releases:
+        """What was let out of this session on purpose, and what may be: its handles."""
+        return self._released
 
     def child(self, message: str, *, content_id: str, event_id: str) -> Ledger:
         """What a delegated session starts with: the label of all that this one has seen, and those endorsements that
         occur as whole values in `message`."""
-        crossed, endorses = self._endorsed.crossing(cleaned(message[:MAX_MESSAGE]))
-        written, written_all = self._endorsed.written
-        found = atoms(message)
-        child = Ledger(top_sensitivity=self.top_sensitivity)
-        child._take(
-            ContentRecord(
-                content=content_id,
-                event=event_id,
-                source="delegation",
-                origin=ContentOrigin.MESSAGE,
-                label=self.label,
-                texts=_digests(message, ()),
-                atoms=tuple((atom_key(atom), path) for atom, path in found.found),
-                truncated=found.truncated,
-                endorses=endorses,
-                crossed=crossed,
-                written=written,
-                written_all=written_all,
-            )
+        child = Ledger(
+            top_sensitivity=self.top_sensitivity,
+            strictness=self.strictness,
+            free_text=self.free_text,
+            background=self.background,
         )
+        record = message_record(
+            message,
+            content=content_id,
+            event=event_id,
+            label=self._label,
+            strict=self._strict,
+            under=self.strictness.name,
+            endorsed=self._endorsed,
+            asked=self._intentions.crossing,
+            ran=self._ran.crossing,
+            handles=self._released.handles,
+        )
+        child._take(record, message)
         return child
 
     # ── rows ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,33 +294,70 @@ class Ledger:
         """Every row that this ledger took in, its own and applied ones, in order; each once."""
         return tuple(self._rows)
 
-    def apply(self, row: LedgerRow) -> None:
-        """Take in a row of this session, from the store or another process. One that is known already changes nothing.
-        Raises StoreError if it cannot be understood."""
+    def apply(self, row: LedgerRow, *, own: bool = False) -> None:
+        """Take in a row of this session, from the store or another process, or its `own`. One that is known already
+        changes nothing. Raises StoreError if it cannot be understood."""
         match row.kind:
             case RowKind.CONTENT:
                 record = decode(row)
                 if self._is_new(row):
                     self._absorb(record)
+                    if record.handed:
+                        self._matcher.handed_unseen(record.source.removeprefix("tool:"))
             case RowKind.KNOWN | RowKind.WRITTEN:
                 body = fields(row)
-                texts, written = _strings(row, body.get("texts", [])), _strings(row, body.get("written", []))
+                texts, written = strings(row, body.get("texts", [])), strings(row, body.get("written", []))
                 if self._is_new(row):
                     self._known.update(texts)
                     self._endorsed.add_written(written, everything=body.get("written_all") is True)
+                    if isinstance(tool := body.get("tool"), str) and not own:
+                        self._matcher.handed_unseen(tool)
+            case RowKind.RAN:
+                body = fields(row)
+                (ran,) = strings(row, [body.get("ran")])
+                (event,) = strings(row, [body.get("event")])
+                if self._is_new(row):
+                    self._ran.add(ran, event)
+            case RowKind.ENDORSED | RowKind.DECLASSIFIED | RowKind.INSPECTED:
+                self._release(row)
             case _:
                 assert_never(row.kind)
 
-    def _take(self, record: ContentRecord) -> ContentRecord:
+    def endorse(self, given: Endorsement) -> LedgerRow:
+        """A person released a value for this session; `record` is the event that says so. → the row."""
+        return self._note(RowKind.ENDORSED, endorsed_row(given))
+
+    def declassify(self, given: Declassified) -> LedgerRow:
+        """Data may go to somebody whatever its label. → the row."""
+        return self._note(RowKind.DECLASSIFIED, given.body())
+
+    def inspected(self, given: Inspected) -> LedgerRow:
+        """Something was asked about a hidden content. → the row."""
+        return self._note(RowKind.INSPECTED, given.body())
+
+    def _release(self, row: LedgerRow) -> None:
+        given = read_release(row)
+        if not self._is_new(row):
+            return
+        match given:
+            case Endorsement():
+                self._endorsed.add_field(given)
+            case Declassified():
+                self._released.declassified.append(given)
+            case Inspected():
+                self._released.inspected(given)
+
+    def _take(self, record: ContentRecord, value: object) -> ContentRecord:
         row = LedgerRow(ord=len(self._rows), kind=RowKind.CONTENT, payload=encode(record))
         record = replace(record, row=row)
         if self._is_new(row):
             self._absorb(record)
+            self._matcher.supply(record.content, value)
         return record
 
     def _note(self, kind: RowKind, body: dict[str, object]) -> LedgerRow:
         row = LedgerRow(ord=len(self._rows), kind=kind, payload=canonical(body))
-        self.apply(row)
+        self.apply(row, own=True)
         return row
 
     def _is_new(self, row: LedgerRow) -> bool:
@@ -256,47 +370,31 @@ class Ledger:
 
     def _absorb(self, record: ContentRecord) -> None:
         """The one place where content changes the ledger, live and on replay alike."""
-        self._label = _bounded(self._label.join(record.label))
+        own = record.own
+        if own is None or (record.under and record.under != self.strictness.name):
+            own = record.label
+        # What the model never saw it cannot retell: a hidden content raises no mark, its label goes with the handle.
+        if not record.hidden:
+            self._label = bounded(self._label.join(record.label))
+            if self.strictness.covers(own):
+                self._strict = bounded(self._strict.join(own))
+            self._released.brought.append(brought(record, own))
+        self._released.handles.update((handle.name, handle) for handle in record.handles)
         self._known.update(record.texts)
-        self._atoms.add(record)
+        self._matcher.expect(record)
         # What the agent wrote comes first: a tool that returns what it stored must not endorse it.
         self._endorsed.add_written(record.written, everything=record.written_all)
         if record.words:
             self._endorsed.words.add(record.words, record.words_by)
+            self._said.update(clause.id for clause in clauses(record.words))
+            self._intentions.add(record.words)
+        self._ran.take(record.ran)
+        for asked in record.asked:
+            self._intentions.take(asked)
         for crossed in record.crossed:
             self._endorsed.add_crossed(crossed)
         for given in record.endorses:
             self._endorsed.add_field(given)
-
-
-def _at_least(integrity: Integrity, seen: Seen) -> Label:
-    label = Label(integrity=integrity)
-    return label if seen.label is None else label.join(seen.label)
-
-
-def _unvouched(top_sensitivity: int, seen: Seen) -> Label:
-    label = replace(unknown_label(top_sensitivity), sources=frozenset())
-    return label if seen.label is None else label.join(seen.label)
-
-
-def _bounded(label: Label) -> Label:
-    """`label` with its first MAX_SOURCES source names, so that a label does not grow with history. Keeping the first in
-    order of name makes it independent of the order in which labels joined."""
-    if len(label.sources) <= MAX_SOURCES:
-        return label
-    names = sorted(label.sources - {MORE_SOURCES})[: MAX_SOURCES - 1]
-    return replace(label, sources=frozenset({*names, MORE_SOURCES}))
-
-
-def _strings(row: LedgerRow, items: Json) -> list[str]:
-    if not isinstance(items, list):
-        raise unreadable(row)
-    texts = [item for item in items if isinstance(item, str)]
-    if len(texts) != len(items):
-        raise unreadable(row)
-    return texts
-
-
-def _digests(value: object, texts: Sequence[str]) -> tuple[str, ...]:
-    forms = (value, *texts) if isinstance(value, str) else texts
-    return tuple(dict.fromkeys(text_digest(form) for form in forms))
+        for said in record.said:
+            self._endorsed.add_said(said)
+            self._intentions.hear(said.record, said.text)

@@ -1,38 +1,61 @@
 """What the flow plane says about one call: `context.flow`, and behind it who endorses each argument and where it came
 from.
 
-Confidentiality rests on the session's mark, the join of all labels that the session has seen: a bound that holds
-whatever the model does. Integrity rests on endorsement. Origins explain both. Pure look-ups: nothing here changes the
-ledger, and nothing grows with what was seen.
+Confidentiality rests on the session's marks, the joins of the labels that the session has seen, and on evidence
+(`bailiwick.flow.confidentiality`). Integrity rests on endorsement. Origins explain both. Pure look-ups: nothing here
+changes the ledger, and nothing grows with what was seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from bailiwick.flow.addresses import addresses_in
+from bailiwick.flow.backing import Backing, BackingKind
+from bailiwick.flow.binding import unbound
+from bailiwick.flow.confidentiality import Marks, Reads, addresses_only, audience, call_label, outside_readers
 from bailiwick.flow.endorsement import Endorsements
+from bailiwick.flow.intent import Intentions, Ways
 from bailiwick.flow.origins import MAX_ORIGINS, Evidence
+from bailiwick.flow.split_names import split_names
 from bailiwick.model.call import Action, ArgFacts
 from bailiwick.model.decision import ArgFlow, FlowFacts
-from bailiwick.model.label import Label
-from bailiwick.model.tool import Effect, Role, Sink, ToolSpec
+from bailiwick.model.tool import CONSEQUENTIAL, Effect, Role, Sink, ToolSpec
 
-__all__ = ["Reads", "resolve"]
-
-Reads = Callable[[str, frozenset[str]], bool]
-"""`reads(address, readers)`: True iff whoever gets mail at `address` is one of `readers` (`User::alice`,
-`Group::support`)."""
+__all__ = ["resolve", "ways_of"]
 
 
 def resolve(
-    action: Action, *, mark: Label, endorsements: Endorsements, evidence: Sequence[Evidence], reads: Reads
+    action: Action,
+    *,
+    marks: Marks,
+    endorsements: Endorsements,
+    intentions: Intentions,
+    evidence: Sequence[Evidence],
+    reads: Reads,
+    planned: bool = False,
+    party: frozenset[str] | None = None,
 ) -> FlowFacts:
-    """The flow facts of `action` in a session whose label is `mark`."""
+    """The flow facts of `action` in a session with these marks. `planned`: a signed plan names this very call. `party`
+    are the names of whose object it touches, where this session has read that."""
     tool = action.tool
-    arguments = tuple(_argument(argument, tool, endorsements, evidence) for argument in action.judged)
-    open_ended = tool.sink in (Sink.EXTERNAL, Sink.EXEC) and not action.recipients
+    ways = ways_of(action, endorsements)
+    joined = split_names(action, endorsements)
+    backings = tuple(
+        _backings(argument, tool, endorsements, joined.get(argument.name, ())) for argument in action.judged
+    )
+    arguments = tuple(
+        _argument(argument, backed, evidence) for argument, backed in zip(action.judged, backings, strict=True)
+    )
+    addressing = addresses_only(action, {flow.name for flow in arguments if flow.endorsed})
+    handles = [each.label for each in action.carried]
+    seen_by = audience(action, party)
+    mark, undictated = marks.whole, intentions.undictated(action)
+    dictated = _contents(action) - {*undictated} if marks.said else ()
+    label = call_label(action, marks, evidence, handles, addressing=addressing, dictated=dictated)
+    outside = outside_readers(action, label, reads, party)
     return FlowFacts(
-        label=mark,
+        label=label,
         session_label=mark,
         tainted=mark.tainted,
         unendorsed=tuple(
@@ -45,30 +68,70 @@ def resolve(
             for flow, argument in zip(arguments, action.judged, strict=True)
             if not flow.endorsed and argument.role is Role.VALUE
         ),
-        recipients_external=action.recipients_external or open_ended,
-        recipients_outside_readers=_outside(action, mark.readers, reads, open_ended=open_ended),
-        opaque=any(_fact(argument, "opaque") is True for argument in action.judged),
+        by_colleague=tuple(
+            flow.name
+            for flow, backed in zip(arguments, backings, strict=True)
+            if any(each is not None and each.kind is BackingKind.COLLEAGUE for each in backed)
+        ),
+        unbound=unbound(action, ways, intentions),
+        unasked=not planned and not intentions.asks(action, ways),
+        undictated=undictated if mark.tainted else (),
+        misquoted=not planned and intentions.misquoted(action, ways),
+        recipients_external=action.recipients_external or None in seen_by,
+        recipients_outside_readers=outside,
+        recipients_are_readers=not outside and not label.readers.everyone,
+        opaque=any(
+            _fact(argument, "opaque") is True or any(way.opaque(argument) for way in evidence)
+            for argument in action.judged
+        ),
         arguments=arguments,
     )
 
 
-def _argument(argument: ArgFacts, tool: ToolSpec, endorsements: Endorsements, evidence: Sequence[Evidence]) -> ArgFlow:
+def ways_of(action: Action, endorsements: Endorsements) -> Ways:
+    """All that endorses each value of a call that does something, but for content."""
+    joined = split_names(action, endorsements)
+    return {
+        argument.name: tuple(
+            endorsements.ways(value, argument, action.tool) or joined.get(argument.name, ())
+            for value in argument.values
+        )
+        for argument in action.judged
+        if action.tool.effects & CONSEQUENTIAL and argument.role is not Role.CONTENT
+    }
+
+
+def _backings(
+    argument: ArgFacts, tool: ToolSpec, endorsements: Endorsements, joined: Sequence[Backing]
+) -> tuple[Backing | None, ...]:
+    """What stands behind each value of an argument; of content, behind each address in it."""
     if argument.role is Role.CONTENT:
         asked = _addresses(argument) if _outgoing(tool) else ()
-        endorsed_by = tuple(endorsements.by_address(address) for address in asked)
-        endorsed = all(endorsed_by)
-    else:
-        endorsed_by = tuple(endorsements.by(value, argument, tool) for value in argument.values)
-        # An argument without values is endorsed only where it says itself that it is empty (`cc = []`).
-        endorsed = all(endorsed_by) if endorsed_by else _fact(argument, "count") == 0
+        return tuple(endorsements.backing_of_address(address) for address in asked)
+    otherwise = next(iter(joined), None)
+    return tuple(endorsements.backing(value, argument, tool) or otherwise for value in argument.values)
+
+
+def _argument(argument: ArgFacts, backed: Sequence[Backing | None], evidence: Sequence[Evidence]) -> ArgFlow:
+    # An argument without values is endorsed only where it says itself that it is empty (`cc = []`).
+    endorsed = all(backed) if backed or argument.role is Role.CONTENT else _fact(argument, "count") == 0
     origins = tuple(origin for way in evidence for origin in way.origins(argument))
+    endorsed_by = tuple("" if each is None else each.by for each in backed)
     return ArgFlow(name=argument.name, endorsed=endorsed, endorsed_by=endorsed_by, origins=origins[:MAX_ORIGINS])
 
 
-def _outside(action: Action, readers: frozenset[str] | None, reads: Reads, *, open_ended: bool) -> bool:
-    if readers is None:
-        return False
-    return open_ended or any(not reads(address, readers) for address in action.recipients)
+def _contents(action: Action) -> frozenset[str]:
+    """The contents of a call that hands something to somebody, but for those that say nothing or cannot be read."""
+    if action.tool.sink in (Sink.NONE, Sink.EXEC):
+        return frozenset()
+    return frozenset(
+        each.name
+        for each in action.judged
+        if each.role is Role.CONTENT
+        and each.text
+        and all(value in each.text for value in each.values)
+        and _fact(each, "opaque") is not True
+    )
 
 
 def _outgoing(tool: ToolSpec) -> bool:
@@ -78,7 +141,7 @@ def _outgoing(tool: ToolSpec) -> bool:
 def _addresses(argument: ArgFacts) -> tuple[str, ...]:
     """Addresses inside a text that leaves: whoever chose them chose where the reader goes next."""
     found = _fact(argument, "addresses")
-    return found if isinstance(found, tuple) else ()
+    return tuple(dict.fromkeys((*(found if isinstance(found, tuple) else ()), *addresses_in(argument.text))))
 
 
 def _fact(argument: ArgFacts, name: str) -> object:

@@ -38,6 +38,8 @@ from bailiwick.guard.handing.rescoping import refresh_scope
 from bailiwick.guard.looking_up import decided, unanswered
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import approval_draft, decision_draft
+from bailiwick.guard.release.substituting import discreet, with_values
+from bailiwick.guard.rereading import read_again
 from bailiwick.guard.spending import TRIES, contended, given_back, reserved, spending_of, within_budget
 from bailiwick.guard.state import Permit, SessionState
 from bailiwick.model.call import Action, Call
@@ -100,6 +102,11 @@ class Core:
     def decide(self, session: SessionState, call: Call, now_us: int) -> Flow[Judged]:
         """The decision on a call, with what has to be looked up for it."""
 
+        filled = yield from with_values(self.planes, session, call)
+        if isinstance(filled, Judged):
+            return filled
+        call = filled
+
         def judge(found: Found) -> Flow[Judged]:
             return self._judge(session, understand(self.planes, session, call, now_us, found), now_us)
 
@@ -108,7 +115,8 @@ class Core:
                 judged = (yield from with_approval(self.planes, session, judged, now_us)).judged
             return judged.decision.allowed
 
-        return (yield from decided(self.planes, call, judge, could_run))
+        judged = yield from decided(self.planes, call, judge, could_run)
+        return judged if not call.carried else judged.told(discreet(judged.decision, call.carried))
 
     def _judge(self, session: SessionState, action: Action | Judged, now_us: int) -> Flow[Judged]:
         """The decision on an action, with the facts that the rules of its tool read. A call that is refused before any
@@ -124,6 +132,7 @@ class Core:
                 return Judged(decision=deny(action.tool.name, spending.refused), args=action.args)
             usage = spending.usage(self.planes.policy.names_read("usage", action.tool.name), now_ms)
             gathered = yield from gather(self.planes, authority.chain, action, usage)
+            yield from read_again(session, action)
             return within_budget(judge_action(self.planes, session, action, now_us, gathered), spending, now_ms)
         except FactUnavailable as error:
             return Judged(decision=deny(action.tool.name, _no_fact(error)), args=action.args)
@@ -259,6 +268,8 @@ class Core:
                 judged = judged.refused(made)
             else:
                 asked = new = made
+        if judged.action is not None and judged.action.carried:
+            judged = judged.told(discreet(judged.decision, judged.action.carried))
         event_id = self.new_id()
         drafts = [(yield from self._draft(session, judged, event_id=event_id, now_us=now_us, permit=None))]
         if new is not None:

@@ -16,7 +16,7 @@ from bailiwick.guard.circumstances import snapshot
 from bailiwick.guard.observing import settled
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import SessionState
-from bailiwick.identity.authority import check_authority, check_planned
+from bailiwick.identity.authority import check_authority, check_planned, names_call
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Action, Call
 from bailiwick.model.canonical import canonical
@@ -61,6 +61,10 @@ class Judged:
             durability=Durability.BUFFERED,
             observed=None,
         )
+        return replace(self, decision=decision)
+
+    def told(self, decision: Decision) -> Judged:
+        """The same, told in other words."""
         return replace(self, decision=decision)
 
     def noted(self, reason: Reason) -> Judged:
@@ -138,7 +142,8 @@ def judge_action(
     if beyond := check_planned(session.authority, tool=name, args=action.args):
         return Judged(decision=deny(name, beyond), args=action.args)
     with session.lock:
-        flow = session.ledger.resolve(action, reads=planes.reads)
+        named = names_call(session.authority, action)
+        flow = session.ledger.resolve(action, reads=planes.reads, planned=named, pending=session.pending)
     standpoint = session.seen_by(planes.policy)
     around = standpoint.around.beside(gathered)
     request = PolicyRequest(
@@ -187,6 +192,7 @@ def _ask(planes: Planes, judged: Judged) -> Judged:
         gates=verdict.gates,
         durability=action.tool.durability if allowed else Durability.BUFFERED,
         observed=observed,
+        obligations=verdict.obligations,
     )
     return replace(judged, decision=decision)
 

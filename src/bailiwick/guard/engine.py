@@ -54,6 +54,10 @@ class Engine:
         then, or it is on record that it was begun."""
         return drive(self.now(make), self.ports)
 
+    async def aadminister(self, make: Callable[[Core], Flow[T]]) -> T:
+        """`administer` for the async driver."""
+        return await drive_async(self.now(make), self.ports, self.executor)
+
     async def adecide(self, make: Callable[[Core], Flow[T]], what: str) -> T | Refusal:
         """`decide` for the async driver."""
         try:

@@ -11,12 +11,19 @@ from dataclasses import dataclass, replace
 
 from bailiwick.audit.events import label_body
 from bailiwick.errors import DidNotRun, UsageError
+from bailiwick.flow.labelling import arguments_of, label_result
 from bailiwick.flow.ledger import ContentOrigin, LedgerRow, Seen
+from bailiwick.flow.written import NOTHING_WRITTEN, WrittenBefore
 from bailiwick.guard.circumstances import EffectorsOf
+from bailiwick.guard.colleagues import colleagues_of
 from bailiwick.guard.core import Core
 from bailiwick.guard.effectors import Effector, handles_of
 from bailiwick.guard.effects import Append, Finish, Flow, MarkUnknown, Now, Recorded, StoreLedger
+from bailiwick.guard.plain import plain
 from bailiwick.guard.record import content_draft, draft, outcome_draft, render
+from bailiwick.guard.release.holding_back import FAILED_HIDDEN, hides, released_body, taken_out
+from bailiwick.guard.release.substituting import FreshName
+from bailiwick.guard.round_trips import came_back, came_from, hands_over, learnt_within, runs_now
 from bailiwick.guard.spending import left_over, over, settled
 from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.identity.suspension import check_suspended
@@ -30,11 +37,15 @@ __all__ = ["Left", "cancelled", "close", "completed", "failed", "ingest", "start
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What became of a result: the text that a model may be shown, and the id that `why` knows it by."""
+    """What became of a result: the text that a model may be shown, and the id that `why` knows it by. `value` is what
+    the caller may have: the result itself, what obligations left of it, or the handle of one that is hidden. Where it
+    is `sealed`, `text` and `value` are all that anybody may see."""
 
     text: str
     content_id: str
     event_id: str
+    value: object = None
+    sealed: bool = False
 
 
 def start(core: Core, session: SessionState, permit: Permit) -> Flow[Reason | None]:
@@ -43,10 +54,13 @@ def start(core: Core, session: SessionState, permit: Permit) -> Flow[Reason | No
     planes, tool = core.planes, permit.action.tool.name
     bound: Mapping[str, Effector] = yield EffectorsOf(tool)
     stopped = check_suspended(planes.suspensions, session.authority, tool, directory=planes.directory)
+    fresh = now_us < permit.expires_us
+    if fresh and stopped is None and permit.state is PermitState.ISSUED:
+        yield from hands_over(core, session, permit)
+        yield from runs_now(session, permit)
     with session.lock:
         # A copy of a permit, or one of another session, is none.
         free = permit.state is PermitState.ISSUED and session.permits.get(permit.id) is permit
-        fresh = now_us < permit.expires_us
         if free:
             permit.state = PermitState.STARTED if fresh and stopped is None else PermitState.CLOSED
         if permit.state is PermitState.STARTED and free:
@@ -68,11 +82,15 @@ def completed(core: Core, session: SessionState, permit: Permit, value: object) 
     """The tool returned `value`: label it, remember where its values came from, record it."""
     _must_be_running(session, permit)
     now_us: int = yield Now()
+    yield from learnt_within(core, session, permit)
+    given, whole = value, plain(value)
+    value, done = yield from taken_out(permit, whole)
     text = render(value)
+    back = yield from came_back(core, permit, whole)
+    name: str = (yield FreshName()) if hides(permit) else ""
     content_id, event_id = core.new_id(), core.new_id()
     flow = permit.decision.flow
     assert flow is not None
-    flow = replace(flow, label=flow.label.join(permit.label_within()))
     with session.lock:
         record = session.ledger.result(
             permit.action.tool,
@@ -82,6 +100,12 @@ def completed(core: Core, session: SessionState, permit: Permit, value: object) 
             text=text,
             content_id=content_id,
             event_id=event_id,
+            back=back,
+            hide_as=name,
+            unreleased=whole,
+            colleagues=colleagues_of(core.planes, session),
+            naming=core.planes.naming,
+            within=permit.label_within(),
         )
     yield from _store(session, record.row)
     drafts = (
@@ -104,13 +128,22 @@ def completed(core: Core, session: SessionState, permit: Permit, value: object) 
             permit,
             event_id=core.new_id(),
             now_us=now_us,
-            extra={"result_content": content_id, "label": label_body(record.label)},
+            extra={
+                "result_content": content_id,
+                "label": label_body(record.label),
+                **released_body(done),
+                **({"handle": name} if name else {}),
+            },
         ),
     )
     # Before the record: a crash in between leaves too much counted, or what was really used, never less.
-    yield from settled(permit, value, text, now_us // 1000)
+    yield from settled(permit, whole, text, now_us // 1000)
     yield from _finish(session, permit, drafts)
-    return Left(text=text, content_id=content_id, event_id=event_id)
+    if record.hidden:
+        (handle,) = record.handles
+        return Left(text=handle.shown, content_id=content_id, event_id=event_id, value=handle, sealed=True)
+    due = bool(permit.decision.obligations)
+    return Left(text=text, content_id=content_id, event_id=event_id, value=value if due else given, sealed=due)
 
 
 def failed(core: Core, session: SessionState, permit: Permit, error: BaseException | str) -> Flow[Left]:
@@ -123,11 +156,19 @@ def failed(core: Core, session: SessionState, permit: Permit, error: BaseExcepti
     Anybody may have written what an error says, so its text is labelled as untrusted content."""
     _must_be_running(session, permit)
     now_us: int = yield Now()
-    text = error if isinstance(error, str) else str(error)
+    text, done = yield from taken_out(permit, error if isinstance(error, str) else str(error))
+    text = str(text)
     source = f"tool:{permit.action.tool.name}"
-    seen = Seen(origin=ContentOrigin.MESSAGE, source=source, value=text, label=_error_label(permit))
+    own = _own_label(core, permit, text)
+    seen = Seen(origin=ContentOrigin.MESSAGE, source=source, value=text, label=_called(permit, own), own=own)
     yield from _note_written(session, permit)
-    left = yield from _take_in(core, session, seen, now_us, decision_event=permit.event_id)
+    yield from learnt_within(core, session, permit)
+    back = yield from came_back(core, permit, text)
+    if hides(permit):
+        left = yield from _keep_back(core, session, permit, text, now_us)
+    else:
+        left = yield from _take_in(core, session, seen, now_us, decision_event=permit.event_id, back=back)
+        left = replace(left, sealed=bool(permit.decision.obligations))
     if permit.action.tool.idempotency is Idempotency.NONE and not isinstance(error, str | DidNotRun):
         yield from _give_up(core, session, permit, now_us, error=type(error).__name__)
         return left
@@ -138,24 +179,44 @@ def failed(core: Core, session: SessionState, permit: Permit, error: BaseExcepti
         permit,
         event_id=core.new_id(),
         now_us=now_us,
-        extra={"error": "reported" if isinstance(error, str) else type(error).__name__},
+        extra={"error": "reported" if isinstance(error, str) else type(error).__name__, **released_body(done)},
     )
     yield from _finish(session, permit, (ended,))
     yield from over(permit, ran=not isinstance(error, DidNotRun))
     return left
 
 
-def _error_label(permit: Permit) -> Label:
-    output, flow = permit.action.tool.output, permit.decision.flow
-    declared = Label(
-        sensitivity=output.sensitivity,
-        categories=output.categories,
-        readers=output.readers,
-        integrity=Integrity.UNTRUSTED,
-        sources=frozenset({f"tool:{permit.action.tool.name}"}),
+def _keep_back(core: Core, session: SessionState, permit: Permit, text: str, now_us: int) -> Flow[Left]:
+    """What a tool said that failed, on record and nowhere else: the model never saw what it is about."""
+    content_id, event_id = core.new_id(), core.new_id()
+    kept = content_draft(
+        core.planes,
+        session,
+        event_id=event_id,
+        now_us=now_us,
+        content_id=content_id,
+        source=f"tool:{permit.action.tool.name}",
+        origin=ContentOrigin.MESSAGE.value,
+        label=_called(permit, _own_label(core, permit, text)),
+        data=text.encode("utf-8", "surrogatepass"),
+        decision_event=permit.event_id,
     )
-    declared = declared.join(permit.label_within())
-    return declared if flow is None else declared.join(flow.label)
+    yield Append((kept,), Durability.BUFFERED)
+    yield from vouch(session, FAILED_HIDDEN)
+    return Left(text=FAILED_HIDDEN, content_id=content_id, event_id=event_id, value=FAILED_HIDDEN, sealed=True)
+
+
+def _own_label(core: Core, permit: Permit, text: str) -> Label:
+    """The label of what a tool says that failed. It may quote any record that the tool could have returned, so it is
+    labelled as a result that holds no record: whatever the catalog says of some of them holds of it."""
+    tool, args = permit.action.tool, arguments_of(permit.action)
+    said = label_result(tool, args, text, core.planes.naming).label.join(permit.label_within())
+    return replace(said, integrity=Integrity.UNTRUSTED)
+
+
+def _called(permit: Permit, own: Label) -> Label:
+    flow = permit.decision.flow
+    return own if flow is None else own.join(flow.label)
 
 
 def cancelled(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
@@ -163,6 +224,7 @@ def cancelled(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
     _must_be_running(session, permit)
     now_us: int = yield Now()
     yield from _note_written(session, permit)
+    yield from learnt_within(core, session, permit)
     yield from _give_up(core, session, permit, now_us)
 
 
@@ -182,13 +244,23 @@ def _give_up(core: Core, session: SessionState, permit: Permit, now_us: int, err
 def ingest(core: Core, session: SessionState, seen: Seen) -> Flow[Left]:
     """Something came into the session's sight that is not the result of a governed call."""
     now_us: int = yield Now()
-    return (yield from _take_in(core, session, seen, now_us))
+    back = NOTHING_WRITTEN
+    if seen.origin in (ContentOrigin.RETRIEVED, ContentOrigin.MESSAGE):
+        back = yield from came_from(core, seen.source.partition("#")[0], seen.value)
+    return (yield from _take_in(core, session, seen, now_us, back=back))
 
 
-def _take_in(core: Core, session: SessionState, seen: Seen, now_us: int, decision_event: str = "") -> Flow[Left]:
+def _take_in(
+    core: Core,
+    session: SessionState,
+    seen: Seen,
+    now_us: int,
+    decision_event: str = "",
+    back: WrittenBefore = NOTHING_WRITTEN,
+) -> Flow[Left]:
     content_id, event_id = core.new_id(), core.new_id()
     with session.lock:
-        record = session.ledger.ingest(seen, content_id=content_id, event_id=event_id)
+        record = session.ledger.ingest(seen, content_id=content_id, event_id=event_id, back=back)
     yield from _store(session, record.row)
     text = render(seen.value)
     seen_draft = content_draft(

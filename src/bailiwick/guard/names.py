@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable
 from bailiwick.model.budget import Budget, BudgetShares
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.nearest import did_you_mean
-from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL, Catalog
+from bailiwick.model.tool import BUILT_IN, Catalog
 
 __all__ = ["known_names", "unknown_budget"]
 
-_BUILT_IN = (DELEGATE_TOOL, WIDEN_TOOL)
+_BUILT_IN = tuple(sorted(BUILT_IN))
 
 
 Names = frozenset[str] | None

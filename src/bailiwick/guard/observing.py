@@ -22,7 +22,9 @@ def settled(planes: Planes, request: PolicyRequest, verdict: Verdict) -> tuple[V
     if verdict.outcome is Outcome.ALLOW or not _judged(verdict):
         return verdict, None
     if planes.settings.mode is PolicyMode.OBSERVE:
-        return replace(verdict, outcome=Outcome.ALLOW, gates=(), reasons=(_PASSES,)), _observed(verdict)
+        due = planes.policy.every_obligation(request.tool)
+        passed = replace(verdict, outcome=Outcome.ALLOW, gates=(), reasons=(_PASSES,), obligations=due)
+        return passed, _observed(verdict)
     if _deciding(verdict).isdisjoint(planes.policy.observed):
         return verdict, None
     counts = planes.policy.decide_enforced(request)

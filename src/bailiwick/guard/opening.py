@@ -151,9 +151,7 @@ def load_state(
             named=authority.task in core.planes.directory.tasks,
         ),
         # A delegated session is given its delegator's words in the message; the task is not its own.
-        ledger=Ledger(
-            top_sensitivity=core.planes.top_sensitivity, task="" if authority.chain.depth else authority.purpose
-        ),
+        ledger=core.planes.ledger("" if authority.chain.depth else authority.purpose),
         around=around,
         credential=credential,
         last_us=now_us,

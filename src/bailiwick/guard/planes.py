@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bailiwick.action.types import STANDARD_TYPES, Organisation, Surroundings, TypeRegistry
+from bailiwick.flow.ledger import Ledger
+from bailiwick.flow.naming import Naming
+from bailiwick.flow.runs import Background
 from bailiwick.guard.administration.bundles import Activation
+from bailiwick.guard.readership import Readership
 from bailiwick.identity.oidc_settings import OidcIssuer
 from bailiwick.model.approver import ProofMethod
 from bailiwick.model.budget import Budget
 from bailiwick.model.canonical import digest
 from bailiwick.model.circumstances import FactDecl
 from bailiwick.model.directory import Attribute, Directory
+from bailiwick.model.label import ALL_STRICT, NamedLabel, Strictness
 from bailiwick.model.lookup import NOTHING_FOUND, Found
-from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.suspensions import NOBODY, Suspensions
 from bailiwick.model.tool import Catalog
 from bailiwick.policy import PolicyEngine
@@ -63,6 +68,11 @@ class Settings:
     standing_ttl_ms: int = 28_800_000
     standing_count: int = 20
     check_rate: float = 0.0
+    strictness: Strictness = ALL_STRICT
+    free_text: int = 0
+    background: tuple[str, ...] = ()
+    label_names: Mapping[str, NamedLabel] = field(default_factory=dict)
+    unlabelled: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +88,39 @@ class Planes:
     policy: PolicyEngine
     administration: PolicyEngine
     suspensions: Suspensions = NOBODY
+    background: Background = frozenset()
+    """Blocks of what everybody may know: evidence of nothing."""
+    background_digest: str = ""
     bundle: Activation | None = None
     """The bundle that all this is from; None: the files of the folder."""
+    reads: Readership = field(init=False, compare=False, repr=False)
+    """What the directory says on who reads."""
+    naming: Naming = field(init=False, compare=False, repr=False)
+    """What names of levels, categories and readers mean in results and documents."""
+
+    def __post_init__(self) -> None:
+        settings, reads = self.settings, Readership(self.directory, self.organisation.domains)
+        naming = Naming(
+            top=self.top_sensitivity,
+            levels=settings.levels,
+            categories=settings.categories,
+            names=settings.label_names,
+            unlabelled=settings.unlabelled,
+            who=reads.who,
+            outsider=reads.outsider,
+        )
+        object.__setattr__(self, "reads", reads)
+        object.__setattr__(self, "naming", naming)
+
+    def ledger(self, task: str = "") -> Ledger:
+        """An empty ledger of a session that was opened for `task`."""
+        return Ledger(
+            top_sensitivity=self.top_sensitivity,
+            task=task,
+            strictness=self.settings.strictness,
+            free_text=self.settings.free_text,
+            background=self.background,
+        )
 
     @property
     def rules_digest(self) -> str:
@@ -93,6 +134,9 @@ class Planes:
                 sorted(self.organisation.domains),
                 sorted(self.organisation.mailboxes),
                 [budget.written for budget in self.settings.budgets],
+                [self.settings.strictness.name, self.settings.free_text, self.settings.unlabelled],
+                self.background_digest,
+                [[name, label.level, sorted(label.categories)] for name, label in self.settings.label_names.items()],
                 hours and [str(hours.zone), sorted(hours.days), hours.begin.isoformat(), hours.end.isoformat()],
             ],
         )
@@ -104,17 +148,3 @@ class Planes:
     @property
     def top_sensitivity(self) -> int:
         return len(self.settings.levels) - 1
-
-    def reads(self, address: str, readers: frozenset[str]) -> bool:
-        """True iff the person behind a mail address is one of `readers` (`User::alice`, `Group::support`,
-        `Role::…`)."""
-        user = self.directory.user_by_email(address)
-        if user is None or not user.active:
-            return False
-        if f"{EntityKind.USER.value}::{user.id}" in readers:
-            return True
-        return any(_reader(ref) in readers for ref in self.directory.groups_of(user.id))
-
-
-def _reader(ref: EntityRef) -> str:
-    return f"{ref.kind.value}::{ref.id}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +12,8 @@ from bailiwick.action.ports import InDoubt, InFlightStore, LookupSource
 from bailiwick.action.standing import StandingGrantStore
 from bailiwick.audit.log import Clock, EventLog
 from bailiwick.flow.ledger import LedgerStore
+from bailiwick.flow.release import Detector
+from bailiwick.flow.written import WrittenStore
 from bailiwick.guard.administration.bundles import BundleStore
 from bailiwick.guard.effectors import Effectors
 from bailiwick.guard.planes import Planes
@@ -22,7 +24,7 @@ from bailiwick.identity.oidc_settings import OidcIssuer
 from bailiwick.identity.ports import ReplayStore, RevocationStore, SessionStore, SuspensionStore
 from bailiwick.policy.information import FactSource
 
-__all__ = ["Holding", "Issuer", "Keys", "Ports"]
+__all__ = ["ContentSource", "Holding", "Inspector", "Issuer", "Keys", "Ports"]
 
 
 class Holding(Protocol):
@@ -34,6 +36,21 @@ class Holding(Protocol):
 
     def now(self) -> Planes:
         """What holds now."""
+
+
+class Inspector(Protocol):
+    """A quarantined model: it answers questions about contents that the agent's model does not see, and has no tools.
+    What it says is checked against `schema`; what it raises ends the inspection."""
+
+    def __call__(self, question: str, content: str, schema: Mapping[str, object], /) -> object:
+        """The answer, as the schema has it."""
+
+
+class ContentSource(Protocol):
+    """Contents that events committed to, whichever process wrote them."""
+
+    def content(self, event_id: str, role: str) -> bytes | None:
+        """A content of an event, None if it never was there or was erased. Raises StoreError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +102,11 @@ class Ports:
     accounts: AccountStore
     bundles: BundleStore
     ledger: LedgerStore
+    contents: ContentSource
+    written: WrittenStore
     budgets: BudgetStore
+    detectors: tuple[Detector, ...] = ()
+    inspector: Inspector | None = None
     lost: set[str] = field(default_factory=set)
 
     def abandoned(self, row: InDoubt) -> bool:

@@ -4,17 +4,23 @@ and recorded, and later decides what an argument may be endorsed by. DESIGN §5 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from bailiwick.flow.ledger import ContentOrigin, Seen
 from bailiwick.guard import leave
+from bailiwick.guard.core import Core
 from bailiwick.guard.current import running_permit
+from bailiwick.guard.effects import Flow
 from bailiwick.guard.engine import Engine
+from bailiwick.guard.retrieval import Reader, as_document, kept, reader_of, retrieve
 from bailiwick.guard.spending import report
 from bailiwick.guard.state import SessionState
 from bailiwick.model.label import Label
 
 __all__ = ["Seeing"]
+
+C = TypeVar("C")
 
 
 class Seeing(ABC):
@@ -42,16 +48,50 @@ class Seeing(ABC):
         if not known:
             self.instructions(text)
 
-    def retrieved(self, source: str, chunks: Sequence[str], *, label: Label | None = None) -> list[str]:
-        """Texts that a retriever found, in order, labelled as untrusted unless `label` says better. → the same
-        texts."""
-        for number, chunk in enumerate(chunks):
-            self._ingest(Seen(origin=ContentOrigin.RETRIEVED, source=f"{source}#{number}", value=chunk, label=label))
-        return list(chunks)
+    def retrieved(self, source: str, chunks: Sequence[C], *, label: Label | None = None) -> list[C]:
+        """What a retriever found: texts, `Document`s, or documents of LangChain or LlamaIndex, best first. → those that
+        may be read, the same objects in the same order: show the model nothing else.
+
+        A chunk is labelled by its metadata and by `label`, what you vouch for; one without either gets the label of
+        what nobody vouches for. It may be read if the clearance of every link of the chain covers its level and the
+        root is one of its readers; what may not is on record as `content.withheld`. A bare text without `label` says
+        nothing on who may read it, and is not checked. Raises UsageError for what is no chunk, StoreError."""
+        return kept(chunks, self._engine.administer(self._retrieval(source, chunks, label)))
+
+    async def aretrieved(self, source: str, chunks: Sequence[C], *, label: Label | None = None) -> list[C]:
+        """`retrieved` without blocking the event loop."""
+        return kept(chunks, await self._engine.aadminister(self._retrieval(source, chunks, label)))
+
+    @property
+    def reader(self) -> Reader:
+        """For whom this session retrieves, as a store's own filter needs it."""
+        return reader_of(self._engine.core.planes, self._open.authority.chain)
+
+    def _retrieval(
+        self, source: str, chunks: Sequence[object], label: Label | None
+    ) -> Callable[[Core], Flow[tuple[int, ...]]]:
+        state, documents = self._open, [as_document(chunk) for chunk in chunks]
+        return lambda core: retrieve(core, state, source, documents, label)
+
+    @property
+    @abstractmethod
+    def _delegated(self) -> Sequence[SessionState]:
+        """The sessions that this one delegated, as far as they are known here."""
 
     def message(self, source: str, text: str) -> None:
-        """What another agent or system said: nobody vouches for it."""
-        self._ingest(Seen(origin=ContentOrigin.MESSAGE, source=source, value=text))
+        """What another agent or system said: nobody vouches for it. What an agent says to which this session delegated
+        (`source` is its id), and which its session knows (`model_output`, a result as it was shown), has the label of
+        all that it has seen."""
+        self._ingest(self._told(source, text) or Seen(origin=ContentOrigin.MESSAGE, source=source, value=text))
+
+    def _told(self, source: str, text: str) -> Seen | None:
+        for state in self._delegated:
+            if state.authority.chain.actor.id == source:
+                with state.lock:
+                    said = state.ledger.told(source, text)
+                if said is not None:
+                    return said
+        return None
 
     def model_input(self, texts: Sequence[str]) -> list[str]:
         """Tell the session what a model is about to read. → those texts that it did not know; they now taint it."""

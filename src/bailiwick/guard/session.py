@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from bailiwick.errors import StoreError, UsageError
 from bailiwick.guard import leave
@@ -26,7 +26,7 @@ from bailiwick.guard.handing.handing_over import Handed, hand_over, prove_anew
 from bailiwick.guard.handing.scoping import ScopeRequest, narrow_flow, widen_flow
 from bailiwick.guard.leave import Left
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, open_session, rebind
-from bailiwick.guard.seeing import Seeing
+from bailiwick.guard.releasing import Releasing
 from bailiwick.guard.state import Permit, SessionState
 from bailiwick.model.budget import NO_SHARES, share_of
 from bailiwick.model.call import Call
@@ -39,7 +39,7 @@ __all__ = ["Session"]
 T = TypeVar("T")
 
 
-class Session(Seeing):
+class Session(Releasing):
     """One conversation of one agent for one root principal. Made by `Guard.session`; use it as a context manager.
 
     Calls may come from several threads or tasks, each of which may enter the session to make it its own current one. It
@@ -53,7 +53,12 @@ class Session(Seeing):
         self._state: SessionState | None = None
         self._inside = 0
         self._children: list[Session] = []
+        self._handed_to: list[SessionState] = []
         self._door = threading.Lock()
+
+    @property
+    def _delegated(self) -> Sequence[SessionState]:
+        return tuple(self._handed_to)
 
     # ── opening and closing ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -174,8 +179,9 @@ class Session(Seeing):
         await self._engine.arecorded(leave.cancelled(self._engine.core, self._open, permit), permit)
 
     def call(self, tool: str, args: Mapping[str, object], run: Callable[..., T]) -> T:
-        """Put one call through the planes and run it: `run(**arguments)`. Raises Denied, ApprovalPending,
-        OutcomeUnrecorded, or what `run` raises."""
+        """Put one call through the planes and run it: `run(**arguments)`. → what it returned; where the rules oblige to
+        take something out, what is left, and where its results are hidden, the `Handle` that a model may be shown
+        (`str(handle)`). Raises Denied, ApprovalPending, OutcomeUnrecorded, or what `run` raises."""
         if inspect.iscoroutinefunction(run):
             raise UsageError(f"{tool} is given a coroutine function", hint="use `await session.acall(...)` for it")
         permit = self.enter(tool, args)
@@ -189,8 +195,7 @@ class Session(Seeing):
         except BaseException:
             self.cancelled(permit)
             raise
-        self.leave(permit, value)
-        return value
+        return _for_caller(self.leave(permit, value), value)
 
     async def acall(self, tool: str, args: Mapping[str, object], run: Callable[..., Awaitable[T]]) -> T:
         """`call` for a coroutine function."""
@@ -205,8 +210,7 @@ class Session(Seeing):
         except BaseException:
             await self.acancelled(permit)
             raise
-        await self.aleave(permit, value)
-        return value
+        return _for_caller(await self.aleave(permit, value), value)
 
     def delegate(
         self,
@@ -230,6 +234,7 @@ class Session(Seeing):
             raise refusal_error(answer)
         child = Session(self._engine, self._request, conversation_given=True)
         child._state = answer
+        self._handed_to.append(answer)
         self._children.append(child)
         child._seen_by_running_tool()
         return child
@@ -345,3 +350,8 @@ class Session(Seeing):
         permit = running_permit()
         if permit is not None:
             permit.within.append(lambda: self.label)
+
+
+def _for_caller(left: Left, value: T) -> T:
+    """What whoever called may have. (Of a hidden result that is no T but its handle, as `call` says.)"""
+    return cast("T", left.value) if left.sealed else value

@@ -179,6 +179,11 @@ class SessionState:
             self.standpoint = held = Standpoint(subject=subject, authority=authority, around=around)
         return held
 
+    @property
+    def pending(self) -> tuple[Action, ...]:
+        """Calls that may run and were not started yet. With `lock` held."""
+        return tuple(each.action for each in self.permits.values() if each.state is PermitState.ISSUED)
+
     def drop(self, permit: Permit) -> None:
         """The permit is out no longer."""
         with self.lock:

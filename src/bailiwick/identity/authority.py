@@ -10,11 +10,11 @@ session was opened. DESIGN §5 *Identity*.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from itertools import pairwise
 
+from bailiwick.identity.links import check_chain, check_effects, some
 from bailiwick.identity.scope import task_grant
 from bailiwick.model.budget import BudgetShares
-from bailiwick.model.call import Authority, Grant
+from bailiwick.model.call import Action, Authority, Grant
 from bailiwick.model.canonical import encode, parse
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
@@ -22,7 +22,7 @@ from bailiwick.model.nearest import nearest
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
 from bailiwick.model.tool import DELEGATE_TOOL, Effect
 
-__all__ = ["check_authority", "check_chain", "check_planned", "delegate", "open_authority"]
+__all__ = ["check_authority", "check_planned", "delegate", "names_call", "open_authority"]
 
 _LONGEST_TEXT = 4000
 _LONGEST_ID = 512
@@ -99,7 +99,7 @@ def check_authority(
     """
     refused = check_chain(directory, authority.chain)
     if refused is None and tool != DELEGATE_TOOL:
-        refused = _check_effects(directory, authority.chain, tool, frozenset(effects))
+        refused = check_effects(directory, authority.chain, tool, frozenset(effects))
     if refused is not None:
         return refused
     steps = _steps(authority)
@@ -133,6 +133,21 @@ def check_planned(authority: Authority, *, tool: str, args: bytes) -> Reason | N
                 "Make the call just as it was planned, or have a new plan signed.",
             )
     return None
+
+
+def names_call(authority: Authority, action: Action) -> bool:
+    """Whether the task's own plan names this very call: all that it does it to is fixed there. What an agent planned
+    for the one that it hands work to says nothing, since that agent may have been talked into it."""
+    calls = _steps(authority)[0].calls
+    given = parse(action.args)
+    if calls is None or not isinstance(given, dict):
+        return False
+    chosen = {part.name.partition(".")[0] for part in action.judged if part.role.needs_endorsement and part.values}
+    values = {name: encode(value) for name, value in given.items()}
+    return any(
+        call.tool == action.tool.name and chosen <= {name for name, _ in call.fixed} and call.permits(values)
+        for call in calls
+    )
 
 
 def delegate(
@@ -202,68 +217,6 @@ def _steps(authority: Authority) -> tuple[Grant, ...]:
     return (*authority.steps, authority.grant)
 
 
-def check_chain(directory: Directory, chain: Chain) -> Reason | None:
-    """Every link is in the directory and active, and each agent may hand its work to the next one, and so far."""
-    refused = _check_root(directory, chain.root)
-    if refused is not None:
-        return refused
-    agents = [link.id for link in chain.links[1:]]
-    for agent in agents:
-        entry = directory.agents.get(agent)
-        if entry is None:
-            return _unknown("agent", agent, directory.agents)
-        if not entry.active:
-            return _inactive("agent", agent)
-    for further, (giver, holder) in zip(range(len(agents) - 2, -1, -1), pairwise(agents), strict=True):
-        edges = directory.agents[giver].may_delegate_to
-        edge = edges.get(holder)
-        if edge is None:
-            return _reason(
-                "delegation-not-trusted",
-                f"{giver} may not hand its work to {holder}.",
-                f"It may hand it to: {_some(edges)}." if edges else f"{giver} has to do its work itself.",
-            )
-        if further > edge.max_depth:
-            return _reason(
-                "delegation-too-deep",
-                f"What {giver} hands to {holder} may go over {edge.max_depth} further hop(s); {chain} takes {further}.",
-                f"Let an earlier agent do the work, or raise max_depth of {holder} in may_delegate_to of {giver}.",
-            )
-    return None
-
-
-def _check_effects(directory: Directory, chain: Chain, tool: str, effects: frozenset[Effect]) -> Reason | None:
-    """Every edge of the chain hands on all of the tool's effects. The edges are there: `check_chain` saw to it."""
-    for giver, holder in pairwise(link.id for link in chain.links[1:]):
-        trusted = directory.agents[giver].may_delegate_to[holder].effects
-        missing = sorted(effects - trusted)
-        if missing:
-            return _reason(
-                "effect-not-delegated",
-                f"{tool} has the effect {missing[0]}, with which {giver} does not trust {holder}.",
-                f"Handed on there: {_some(trusted)}.",
-            )
-    return None
-
-
-def _check_root(directory: Directory, root: EntityRef) -> Reason | None:
-    if root.kind is EntityKind.USER:
-        return _check_user(directory, root.id, "user")
-    service = directory.services.get(root.id)
-    if service is None:
-        return _unknown("service", root.id, directory.services)
-    if not service.active:
-        return _inactive("service", root.id)
-    return _check_user(directory, service.owner, f"owner of service '{root.id}',")
-
-
-def _check_user(directory: Directory, user_id: str, what: str) -> Reason | None:
-    user = directory.users.get(user_id)
-    if user is None:
-        return _unknown(what, user_id, directory.users)
-    return None if user.active else _inactive(what, user_id)
-
-
 def _check_task_name(directory: Directory, task: str) -> Reason | None:
     if task in directory.tasks or any(char.isspace() for char in task.strip()):
         return None
@@ -305,7 +258,7 @@ def _check_request(
         return _reason(
             "zone-not-granted",
             f"{authority.chain.actor.id} was not given zone {outside[0]}, so it cannot hand it on.",
-            f"It may hand on: {_some(authority.grant.zones)}.",
+            f"It may hand on: {some(authority.grant.zones)}.",
         )
     return _check_shares(authority, budgets)
 
@@ -328,7 +281,7 @@ def _tool_missing(authority: Authority, index: int, tool: str, granted: frozense
     return _reason(
         "tool-not-granted",
         f"{_who_gave(authority, index, tool)}.",
-        f"Granted there: {_some(granted)}." if granted else "No tool is granted there.",
+        f"Granted there: {some(granted)}." if granted else "No tool is granted there.",
     )
 
 
@@ -336,7 +289,7 @@ def _zone_missing(authority: Authority, index: int, tool: str, granted: frozense
     return _reason(
         "zone-not-granted",
         f"{_who_gave(authority, index, f'every zone that {tool} reaches here')}.",
-        f"Granted there: {_some(granted)}.",
+        f"Granted there: {some(granted)}.",
     )
 
 
@@ -367,30 +320,6 @@ def _unusable(what: str, text: str, longest: int) -> Reason | None:
     if any("\ud800" <= char <= "\udfff" for char in text):
         return _reason("bad-text", f"The {what} is not valid text.", "Remove lone surrogates.")
     return None
-
-
-def _unknown(what: str, name: str, known: Collection[str]) -> Reason:
-    near = nearest(name, known)
-    kind = what.split()[0]
-    return _reason(
-        f"unknown-{kind}",
-        f"The {what} '{name}' is not in the directory.",
-        f"Did you mean '{near}'?" if near else "Add it to directory.toml, or use one that is there.",
-    )
-
-
-def _inactive(what: str, name: str) -> Reason:
-    return _reason(
-        f"inactive-{what.split()[0]}",
-        f"The {what} '{name}' is switched off.",
-        "Set active = true in directory.toml, if it should act again.",
-    )
-
-
-def _some(names: Collection[str]) -> str:
-    listed = sorted(names)
-    more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
-    return ", ".join(listed[:8]) + more
 
 
 def _reason(code: str, message: str, hint: str) -> Reason:

@@ -18,9 +18,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from bailiwick.identity.authority import check_chain
 from bailiwick.identity.chain_link import KIND, Link, claims_of, read_link
 from bailiwick.identity.keys import PrivateKey, PublicKey, SignedText, Verifier, b64url
+from bailiwick.identity.links import check_chain
 from bailiwick.model.budget import share_of
 from bailiwick.model.call import Authority, Grant
 from bailiwick.model.decision import Plane, Reason

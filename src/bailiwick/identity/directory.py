@@ -13,6 +13,7 @@ email = "alice@example.com"
 groups = ["support"]
 clearance = "confidential"            # a level of bailiwick.toml, or its index
 department = "support"
+automated = false                     # true: programs post through this account
 [agents.support-bot]
 classes = ["support"]
 owner = "bob"
@@ -56,7 +57,7 @@ __all__ = ["load_directory"]
 
 _SECTIONS = ("attributes", "groups", "roles", "users", "services", "classes", "agents", "tasks")
 _OWN_KEYS: Mapping[EntityKind, frozenset[str]] = {
-    EntityKind.USER: frozenset({"id", "email", "groups", "roles", "active", "level", "clearance", "keys"}),
+    EntityKind.USER: frozenset({"id", "email", "groups", "roles", "active", "automated", "level", "clearance", "keys"}),
     EntityKind.SERVICE: frozenset({"id", "owner", "purpose", "active", "clearance"}),
     EntityKind.AGENT: frozenset({"id", "classes", "owner", "active", "clearance", "may_delegate_to", "keys"}),
 }
@@ -197,6 +198,7 @@ def _users(
             groups=entry.names("groups", groups, "group") or (),
             roles=entry.names("roles", roles, "role") or (),
             active=entry.boolean("active", default=True),
+            automated=entry.boolean("automated", default=False),
             level=entry.integer("level"),
             clearance=entry.clearance(levels),
             keys=keys_of(entry, taken),

@@ -33,6 +33,7 @@ _FOLDERS: Mapping[str, tuple[str, bool]] = {
     "schemas": ("*.json", False),
     "policies": ("*.cedar", True),
     "administration": ("*.cedar", True),
+    "background": ("*", False),
 }
 """Which files of which folder there are, and whether also in folders below."""
 

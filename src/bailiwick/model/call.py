@@ -6,22 +6,37 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bailiwick.model.budget import BudgetShares, least
+from bailiwick.model.label import Label
 from bailiwick.model.lookup import NOTHING_FOUND, Found
 from bailiwick.model.principal import Chain, EntityRef, SessionKey
 from bailiwick.model.tool import Role, ToolSpec
 
-__all__ = ["Action", "ArgFacts", "Authority", "Call", "Fact", "Facts", "Grant", "PlannedCall", "Resource"]
+__all__ = ["Action", "ArgFacts", "Authority", "Call", "Carried", "Fact", "Facts", "Grant", "PlannedCall", "Resource"]
 
 Fact = bool | int | str | tuple[str, ...] | Mapping[str, "Fact"]
 """A value for Cedar: tuples become sets of strings, mappings records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A content that the model never saw and that a call carries: the model named its handle, the guard put the value
+    in its place. `arguments` are those that hold some of it."""
+
+    handle: str
+    content: str
+    source: str
+    label: Label
+    arguments: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What the framework asks for: a tool by any of its names, and arguments bound to parameter names."""
+    """What the framework asks for: a tool by any of its names, and arguments bound to parameter names. `carried` are
+    the contents that the guard put in."""
 
     tool: str
     args: Mapping[str, object]
+    carried: tuple[Carried, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +83,8 @@ class Action:
     recipients: tuple[str, ...] = ()
     recipients_external: bool = False
     found: Found = field(default_factory=lambda: NOTHING_FOUND)
+    carried: tuple[Carried, ...] = ()
+    """Contents behind handles that the arguments hold: their labels go where the call goes."""
 
     @property
     def judged(self) -> tuple[ArgFacts, ...]:

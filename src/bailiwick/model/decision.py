@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bailiwick.model.label import Label
+from bailiwick.model.obligation import NO_OBLIGATIONS, Obligations
 from bailiwick.model.principal import EntityRef
 from bailiwick.model.tool import Durability
 
@@ -100,19 +101,22 @@ class LinkVerdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The policy plane's answer over all links and resources. `gates` are the ones whose approval would make it an
-    allow (empty unless outcome is NEEDS_APPROVAL)."""
+    allow (empty unless outcome is NEEDS_APPROVAL). `obligations` are those of the permits that decided."""
 
     outcome: Outcome
     links: tuple[LinkVerdict, ...]
     gates: tuple[Gate, ...] = ()
     reasons: tuple[Reason, ...] = ()
     policy_digest: str = ""
+    obligations: Obligations = NO_OBLIGATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where a value of an argument was seen before. `path` points into the content (`[3].email`), `event` is the id of
-    the audit event that recorded the content, `how` is `exact` for whole values."""
+    the audit event that recorded the content, `how` is `exact` for whole values, `run` for a run of text, `part` where
+    the run only shows together with earlier calls to the same sink; what the argument had to be decoded by stands
+    before it (`base64 gzip run`). `more`, without a content, stands for places that were forgotten."""
 
     content: str
     event: str
@@ -134,17 +138,29 @@ class ArgFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFacts:
-    """`context.flow`, and behind it the label of the call and the origins of its arguments."""
+    """`context.flow`, and behind it the label of the call and the origins of its arguments.
+
+    `label` is that of the call, after strict and evidence mode; `session_label` the high-water mark. `by_colleague`
+    are arguments that only an authenticated colleague's own words endorse; `unbound` those that the catalog says belong
+    together and that do not; `unasked`: nobody's words ask for this effect on this object; `repeated`: such a call ran
+    already, and nobody asks for one more; `undictated`: contents that say what is not in the user's own words;
+    `misquoted`: the user said what is to be said, and a content says something else. `recipients_are_readers`: not
+    everyone may read what is handed on, and all who come to see it may."""
 
     label: Label
     session_label: Label
     tainted: bool
     unendorsed: tuple[str, ...] = ()
     unendorsed_values: tuple[str, ...] = ()
+    by_colleague: tuple[str, ...] = ()
     unbound: tuple[str, ...] = ()
     unasked: bool = False
+    repeated: bool = False
+    undictated: tuple[str, ...] = ()
+    misquoted: bool = False
     recipients_external: bool = False
     recipients_outside_readers: bool = False
+    recipients_are_readers: bool = False
     opaque: bool = False
     arguments: tuple[ArgFlow, ...] = ()
 
@@ -184,6 +200,8 @@ class Decision:
     approved: Mapping[str, str] | None = None
     durability: Durability = Durability.SYNC
     observed: Observed | None = None
+    obligations: Obligations = NO_OBLIGATIONS
+    """What is done to the result before anybody sees it."""
 
     @property
     def allowed(self) -> bool:

@@ -31,13 +31,15 @@ class Attribute:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserEntry:
     """`groups` and `roles` are the direct ones; `level` is a seniority of the organisation's own; `clearance` an index
-    of a sensitivity level; `keys` are the public keys that this person signs plans with (`ed25519:…`)."""
+    of a sensitivity level; `keys` are the public keys that this person signs plans with (`ed25519:…`). `automated`:
+    programs post through this account, so that what is in its name is not this person's word."""
 
     id: str
     email: str = ""
     groups: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     active: bool = True
+    automated: bool = False
     level: int = 0
     clearance: int = 0
     keys: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ What a rule can read is decided here: the attributes of each kind of entity, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
@@ -16,7 +16,11 @@ from bailiwick.model.circumstances import Method
 from bailiwick.model.directory import Attribute, Directory
 from bailiwick.model.principal import EntityKind
 from bailiwick.model.tool import (
+    BUILT_IN,
+    DECLASSIFY_TOOL,
     DELEGATE_TOOL,
+    ENDORSE_TOOL,
+    INSPECT_TOOL,
     INTERFACE_NAMES,
     INTERFACES,
     WIDEN_TOOL,
@@ -57,13 +61,15 @@ def build_world(*, catalog: Catalog, directory: Directory, vocabulary: Vocabular
         sentinel = _sentinel(effect, services=services, vocabulary=vocabulary)
         actions[sentinel.name] = sentinel
     for tool in catalog.tools.values():
-        if tool.name in (DELEGATE_TOOL, WIDEN_TOOL):
+        if tool.name in BUILT_IN:
             continue  # built in: its shape is ours, whatever the catalog lists
         if tool.name in GROUPS or ":" in tool.name or tool.name.startswith(ADMIN_PREFIX):
             findings.append(_reserved(tool))
         actions[tool.name] = _action(tool, services=services, vocabulary=vocabulary)
     actions[DELEGATE_TOOL] = _delegate(catalog, directory, services=services, vocabulary=vocabulary)
     actions[WIDEN_TOOL] = _widen(catalog, services=services, vocabulary=vocabulary)
+    for release in _releases(catalog, services=services, vocabulary=vocabulary):
+        actions[release.name] = release
     entities = {
         EntityKind.USER: frozenset(directory.users),
         EntityKind.SERVICE: frozenset(directory.services),
@@ -80,6 +86,7 @@ def build_world(*, catalog: Catalog, directory: Directory, vocabulary: Vocabular
         attributes=MappingProxyType(_attributes(directory, findings)),
         actions=MappingProxyType(actions),
         levels=vocabulary.levels,
+        categories=vocabulary.categories,
         hours=vocabulary.hours,
         findings=tuple(findings),
     )
@@ -166,13 +173,19 @@ def _context(
                 "tainted": Attr(Bool()),
                 "unendorsed": Attr(StrSet(Vocab("argument", judged))),
                 "unendorsed_values": Attr(StrSet(Vocab("argument", values))),
+                "by_colleague": Attr(StrSet(Vocab("argument", frozenset(roles)))),
                 "unbound": Attr(StrSet(Vocab("argument", frozenset(roles)))),
                 "unasked": Attr(Bool()),
+                "repeated": Attr(Bool()),
+                "undictated": Attr(StrSet(Vocab("argument", frozenset(roles)))),
+                "misquoted": Attr(Bool()),
                 "sensitivity": Attr(Level()),
                 "categories": Attr(StrSet(Vocab("category", vocabulary.categories))),
                 "session_sensitivity": Attr(Level()),
+                "session_categories": Attr(StrSet(Vocab("category", vocabulary.categories))),
                 "recipients_external": Attr(Bool()),
                 "recipients_outside_readers": Attr(Bool()),
+                "recipients_are_readers": Attr(Bool()),
                 "opaque": Attr(Bool()),
             }
         )
@@ -266,6 +279,40 @@ def _widen(catalog: Catalog, *, services: bool, vocabulary: Vocabulary) -> Actio
         zones=frozenset(),
         templates=("tasks/{task}",),
     )
+
+
+def _releases(catalog: Catalog, *, services: bool, vocabulary: Vocabulary) -> Iterator[ActionDecl]:
+    """What lets data out on purpose. INVARIANT: these lie in no group, so that no rule over one permits them."""
+    categories = Vocab("category", vocabulary.categories)
+    shapes: dict[str, tuple[str, dict[str, Type]]] = {
+        INSPECT_TOOL: (
+            "handles/{tool}",
+            {"tool": Str(Vocab("tool", frozenset(catalog.tools))), "answer": Str(), "bits": Long()},
+        ),
+        DECLASSIFY_TOOL: (
+            "labels/{source}",
+            {
+                "of": Str(Vocab("value", frozenset({"content", "handle", "source"}))),
+                "source": Str(),
+                "recipients": StrSet(),
+                "readers": StrSet(),
+                "level": Level(),
+                "categories": StrSet(categories),
+            },
+        ),
+        ENDORSE_TOOL: ("values/{role}", {"role": Str(Vocab("value", frozenset(Role))), "value": Str()}),
+    }
+    for name, (template, args) in shapes.items():
+        struct = Struct(MappingProxyType({arg: Attr(each) for arg, each in args.items()}))
+        yield ActionDecl(
+            name=name,
+            groups=(),
+            ancestors=frozenset(),
+            resource=EntityKind.RESOURCE,
+            context=_context(struct, {}, {}, services=services, vocabulary=vocabulary),
+            zones=frozenset(),
+            templates=(template,),
+        )
 
 
 def _delegate(catalog: Catalog, directory: Directory, *, services: bool, vocabulary: Vocabulary) -> ActionDecl:

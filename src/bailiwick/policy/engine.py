@@ -19,24 +19,25 @@ import orjson
 from cedarpy import pst
 
 from bailiwick.errors import Finding
-from bailiwick.model.call import Resource
 from bailiwick.model.circumstances import WorkingHours
 from bailiwick.model.decision import Gate, LinkVerdict, Outcome, Reason, Verdict
 from bailiwick.model.directory import Directory
+from bailiwick.model.obligation import Obligations
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.model.tool import Catalog
 from bailiwick.policy import reasons
 from bailiwick.policy.administration import build_admin_world
 from bailiwick.policy.build import build_world
 from bailiwick.policy.bundle import Bundle, PolicyInfo, PolicySource, Vocabulary
-from bailiwick.policy.entities import EntityJson, Subject, Uid, adopt, agent_entities, build_person, build_subject, uid
+from bailiwick.policy.entities import Subject, Uid, adopt, build_person, build_subject, uid
 from bailiwick.policy.facts import Probe, as_permits, attributes_of, plain_context
 from bailiwick.policy.loader import load_bundle
+from bailiwick.policy.obligations import every_obligation, obligations_of, obliging
 from bailiwick.policy.observed import observed, without
 from bailiwick.policy.parts import Part, kept, names_in, part_of
-from bailiwick.policy.question import described, misplaced, plain, seat_of, shortened
+from bailiwick.policy.question import described, misplaced, plain, seat_of, shortened, targets
 from bailiwick.policy.request import AdminRequest, PolicyRequest, context_of
-from bailiwick.policy.scope import action_fits
+from bailiwick.policy.scope import action_fits, permits_naming
 from bailiwick.policy.slices import Slices, index, keys, parents
 from bailiwick.policy.world import ActionDecl, World
 
@@ -44,8 +45,6 @@ __all__ = ["PolicyEngine"]
 
 _FAILURES = (ValueError, TypeError, KeyError, RecursionError, OverflowError)
 """What cedarpy and orjson raise on values that they do not take (`UnicodeError`, `JSONEncodeError` are among them)."""
-
-_EMPTY = orjson.Fragment(b"{}")
 
 
 class _Asked(NamedTuple):
@@ -104,6 +103,7 @@ class PolicyEngine:
         # INVARIANT: sentinels are not in here, so none of them can be requested.
         self._tools = {name: action for name, action in world.actions.items() if not action.sentinel}
         self._actions: dict[str, Uid] = {name: {"type": "Action", "id": name} for name in self._tools}
+        self._obliging = obliging(bundle.policies)
         self._rules = bundle.policy_set.to_pst()
         self._index = index(self._rules)
         self._slices = Slices(self._index.size)
@@ -191,7 +191,18 @@ class PolicyEngine:
         why: tuple[Reason, ...],
         gates: tuple[Gate, ...] = (),
     ) -> Verdict:
-        return Verdict(outcome=outcome, links=links, gates=gates, reasons=why, policy_digest=self.digest)
+        due = obligations_of(links, self._obliging)
+        digest = self.digest
+        return Verdict(outcome=outcome, links=links, gates=gates, reasons=why, policy_digest=digest, obligations=due)
+
+    def naming(self, tool: str) -> frozenset[str]:
+        """The permits whose scope names `tool` itself."""
+        return permits_naming(self._rules, tool)
+
+    def every_obligation(self, tool: str) -> Obligations:
+        """All that any permit which could reach `tool` asks for: where the rules do not decide, which of them would
+        have is not known."""
+        return every_obligation(self._obliging, self._rules, self._tools.get(tool))
 
     def _refused(self, request: PolicyRequest | AdminRequest, problems: tuple[str, ...]) -> Verdict:
         nowhere = EntityRef(kind=EntityKind.RESOURCE, id=request.tool)
@@ -232,7 +243,7 @@ class PolicyEngine:
         if problems := misplaced(request.resources, action):
             return None, problems
         resources = {resource.ref: resource for resource in request.resources}
-        added, problems = self._targets(resources, subject)
+        added, problems = targets(self._directory, resources, subject)
         if problems:
             return None, problems
         part = self._part(action)
@@ -256,21 +267,6 @@ class PolicyEngine:
             context=context_of(request, self._hours),
         )
         return asked, ()
-
-    def _targets(
-        self, resources: Mapping[EntityRef, Resource], subject: Subject
-    ) -> tuple[list[EntityJson], tuple[str, ...]]:
-        added: list[EntityJson] = []
-        for ref, resource in resources.items():
-            if ref.kind is EntityKind.AGENT:
-                entities, problems = agent_entities(self._directory, ref.id, known=subject.known)
-                if problems:
-                    return [], tuple(problems)
-                added += entities
-            else:
-                parents = [{"type": "Zone", "id": zone} for zone in resource.zones]
-                added.append({"uid": {"type": "Resource", "id": ref.id}, "attrs": _EMPTY, "parents": parents})
-        return added, ()
 
     def _evaluate(self, asked: _Asked, approved: frozenset[str]) -> tuple[LinkVerdict, ...]:
         try:
@@ -347,7 +343,7 @@ class PolicyEngine:
             asked, _ = self._ask(request, probed=True)
             if asked is None or not asked.part.fits({**asked.context, "approved": ()}):
                 return None
-            added, _ = self._targets({each.ref: each for each in request.resources}, request.subject)
+            added, _ = targets(self._directory, {each.ref: each for each in request.resources}, request.subject)
             context = orjson.loads(orjson.dumps(asked.context, default=plain))
         except _FAILURES:
             return None

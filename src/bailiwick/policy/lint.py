@@ -15,6 +15,7 @@ from bailiwick.errors import Finding
 from bailiwick.model.principal import EntityKind
 from bailiwick.policy.bundle import PolicyEffect
 from bailiwick.policy.gates import GATE_ANNOTATIONS
+from bailiwick.policy.obligations import OBLIGATIONS, check_obligations
 from bailiwick.policy.observed import check_observe
 from bailiwick.policy.scope import names_tools, resource_fits
 from bailiwick.policy.tree import Rule, literals, walk
@@ -26,7 +27,7 @@ RESERVED_IDS = frozenset({"no-permit", "observed", "policy-error", "unknown-tool
 """Codes of reasons that are not rules."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
-_ANNOTATIONS = GATE_ANNOTATIONS | {"id", "reason", "observe"}
+_ANNOTATIONS = GATE_ANNOTATIONS | {"id", "reason", "observe", *OBLIGATIONS}
 _ARITHMETIC = {
     "add": "+",
     "sub": "-",
@@ -46,6 +47,7 @@ def check_form(rule: Rule, world: World) -> tuple[Finding, ...]:
         *_identity(rule),
         *_annotations(rule),
         *check_observe(rule, world),
+        *check_obligations(rule, world),
         *_arithmetic(rule),
         *_values(rule),
         *_beyond_group(rule, world),

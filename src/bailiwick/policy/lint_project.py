@@ -78,9 +78,12 @@ def _unscoped(rules: Iterable[Scoped]) -> Iterator[Finding]:
 
 
 def _readers(catalog: Catalog) -> Iterator[Named]:
-    """Groups and roles that the catalog lets read what a tool returns."""
+    """Groups and roles that the catalog says may read what a tool returns, or come to see what it is handed."""
     for tool in catalog.tools.values():
-        for reader in tool.output.readers or ():
+        sets = [tool.output.readers, *(rule.readers for rule in tool.output.labels)]
+        if tool.audience is not None:
+            sets += [tool.audience.readers, *tool.audience.known.values()]
+        for reader in {reader for readers in sets for reader in readers or ()}:
             kind, _, name = reader.partition("::")
             yield kind, name.strip('"')
 

@@ -9,13 +9,16 @@ import cedarpy
 import orjson
 
 from bailiwick.model.call import Resource
-from bailiwick.model.principal import EntityRef
-from bailiwick.policy.entities import EntityJson, Seat, Subject
+from bailiwick.model.directory import Directory
+from bailiwick.model.principal import EntityKind, EntityRef
+from bailiwick.policy.entities import EntityJson, Seat, Subject, agent_entities
 from bailiwick.policy.parts import Part
 from bailiwick.policy.slices import keys, parents
 from bailiwick.policy.world import ActionDecl
 
-__all__ = ["described", "misplaced", "plain", "seat_of", "shortened"]
+__all__ = ["described", "misplaced", "plain", "seat_of", "shortened", "targets"]
+
+_EMPTY = orjson.Fragment(b"{}")
 
 
 def seat_of(subject: Subject, action: ActionDecl, part: Part) -> Seat:
@@ -47,6 +50,23 @@ def misplaced(resources: tuple[Resource, ...], action: ActionDecl) -> tuple[str,
         if seen.setdefault(ref, resource.zones) != resource.zones:
             return (f"{ref} is given twice, in different zones",)
     return ()
+
+
+def targets(
+    directory: Directory, resources: Mapping[EntityRef, Resource], subject: Subject
+) -> tuple[list[EntityJson], tuple[str, ...]]:
+    """The entities that the resources of a request add to those of its subject, or why there are none."""
+    added: list[EntityJson] = []
+    for ref, resource in resources.items():
+        if ref.kind is EntityKind.AGENT:
+            entities, problems = agent_entities(directory, ref.id, known=subject.known)
+            if problems:
+                return [], tuple(problems)
+            added += entities
+        else:
+            zones = [{"type": "Zone", "id": zone} for zone in resource.zones]
+            added.append({"uid": {"type": "Resource", "id": ref.id}, "attrs": _EMPTY, "parents": zones})
+    return added, ()
 
 
 def plain(value: object) -> object:

@@ -28,6 +28,16 @@ PROJECT = (
         "that is not to have it.",
     ),
     Lint(
+        id="readers-unsaid",
+        title="Nothing says who may read a secret",
+        severity=Severity.NOTE,
+        why="Results of the second highest level or above, or of a category that is strict, are readable by everybody "
+        "unless the catalog says otherwise: `context.flow.recipients_outside_readers` never holds for them, and only "
+        "rules over `recipients_external` stand between them and others.",
+        mend="Give the output `readers`, or `readers_from` where the record lists them; give labels of single fields "
+        "`readers` of their own. Where everybody inside may read it, name the group that holds everybody.",
+    ),
+    Lint(
         id="unused-entity",
         title="No rule speaks of an entry of the directory",
         severity=Severity.NOTE,

@@ -118,6 +118,21 @@ RULES = (
         mend="Name the tools, or name every effect that is meant.",
     ),
     Lint(
+        id="bad-obligation",
+        title="An obligation names nothing, or a category that does not exist",
+        why="What is to be taken out of results must not be a guess: nothing would be, and everybody would think it "
+        "was.",
+        mend='Write `@redact("pii")` or `@mask("pci")` with categories of bailiwick.toml, `@drop("ssn, notes")` with '
+        "names of fields.",
+    ),
+    Lint(
+        id="obligation-without-result",
+        title="An obligation stands on a rule that returns no result",
+        why="`@redact`, `@mask` and `@drop` change what a permitted call returns. A forbid lets nothing through, and "
+        "administration has no results of tools.",
+        mend="Put it on the permit of the tool.",
+    ),
+    Lint(
         id="unscoped-permit",
         title="A permit leaves open which tools, or who",
         severity=Severity.WARNING,

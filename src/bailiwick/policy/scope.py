@@ -22,6 +22,7 @@ __all__ = [
     "entity_fits",
     "environments",
     "names_tools",
+    "permits_naming",
     "resource_fits",
     "template_matches",
 ]
@@ -55,6 +56,20 @@ def names_tools(rule: Rule) -> bool:
             return all(uid.id not in GROUPS for uid in entities)
         case _:
             return False
+
+
+def permits_naming(rules: pst.PolicySet, tool: str) -> frozenset[str]:
+    """The permits whose scope names `tool` itself, rather than a group or everything."""
+    found = set()
+    for name, rule in rules.static_policies.items():
+        match rule.action:
+            case pst.ActionEq(entity=entity) if entity.id == tool:
+                found.add(name)
+            case pst.ActionIn(entities=entities) if any(uid.id == tool for uid in entities):
+                found.add(name)
+            case _:
+                pass
+    return frozenset(name for name in found if rules.static_policies[name].effect == "permit")
 
 
 def can_be_in(kind: EntityKind, above: str) -> bool:

@@ -151,6 +151,7 @@ class World:
     attributes: Mapping[EntityKind, Struct]
     actions: Mapping[str, ActionDecl]
     levels: tuple[str, ...]
+    categories: frozenset[str] = frozenset()
     hours: WorkingHours | None = None
     folder: str = "policies"
     findings: tuple[Finding, ...] = ()

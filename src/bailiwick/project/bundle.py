@@ -15,6 +15,7 @@ from bailiwick.errors import ProjectError
 from bailiwick.guard.administration.bundles import Activation
 from bailiwick.model.bundle import ProjectBundle, SourceFile, build
 from bailiwick.policy.administration import ADMINISTRATION_FOLDER
+from bailiwick.project.background import background_files
 from bailiwick.project.load import PROJECT_FILE, SCHEMAS_FOLDER, Project, load_settings, load_texts
 from bailiwick.project.texts import BundleTexts, FolderTexts
 
@@ -32,6 +33,7 @@ def gather(folder: Path) -> tuple[SourceFile, ...]:
     paths += texts.below(SCHEMAS_FOLDER, "*.json")
     for name in ("policies", ADMINISTRATION_FOLDER):
         paths += texts.below(name, "*.cedar", deep=True)
+    paths += background_files(texts, load_settings(folder).decisions.background)
     return tuple(SourceFile(path=path, text=texts.read(path)) for path in paths)
 
 

@@ -21,14 +21,16 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from bailiwick.action.ports import InDoubt
 from bailiwick.action.types import SemanticType
 from bailiwick.audit.log import EventLog
+from bailiwick.effectors.hosts import HostLookups
 from bailiwick.effectors.lookups import SystemLookups
 from bailiwick.effectors.paths import PathLookups
 from bailiwick.errors import BailiwickError, StoreError, UsageError
+from bailiwick.flow.release import Detector
 from bailiwick.guard.administration.activating import ActivationOrder, activate, what_holds
 from bailiwick.guard.administration.bundles import Activation
 from bailiwick.guard.core import Core
@@ -37,7 +39,7 @@ from bailiwick.guard.engine import Engine
 from bailiwick.guard.handing.credentials import DelegationToken, Prover
 from bailiwick.guard.opening import OpenRequest
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.ports import Ports
+from bailiwick.guard.ports import Inspector, Ports
 from bailiwick.guard.record import draft
 from bailiwick.guard.session import Session
 from bailiwick.identity.keys import PrivateKey
@@ -47,6 +49,7 @@ from bailiwick.model.decision import Reason
 from bailiwick.model.event import EventKind
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.tool import Durability, ToolSpec
+from bailiwick.project.adapting import Adapting
 from bailiwick.project.bundle import load_bundle
 from bailiwick.project.clock import fresh_id, now_us
 from bailiwick.project.effecting import BoundEffectors
@@ -57,7 +60,8 @@ from bailiwick.project.load import Project, find_project, load_project, load_set
 from bailiwick.project.recovery import Recovery
 from bailiwick.project.status import LOG_FOLDER, STATE_FILE, activated
 from bailiwick.project.tokens import check_named, token_shown
-from bailiwick.project.tools import governed, session_for
+from bailiwick.project.tools import governed
+from bailiwick.stores.log_contents import LogContents
 from bailiwick.stores.log_file import is_held, log_path
 from bailiwick.stores.sqlite_accounts import SqliteAccounts
 from bailiwick.stores.sqlite_budgets import SqliteBudgets
@@ -69,9 +73,7 @@ from bailiwick.stores.sqlite_state import SqliteState
 from bailiwick.stores.sqlite_state_file import StateFile
 from bailiwick.stores.sqlite_suspensions import SqliteSuspensions
 from bailiwick.stores.sqlite_tokens import SqliteReplay, SqliteRevocations
-
-if TYPE_CHECKING:
-    from bailiwick.adapters.langchain import GuardMiddleware
+from bailiwick.stores.sqlite_written import SqliteWritten
 
 __all__ = ["Guard"]
 
@@ -81,10 +83,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Guard:
+class Guard(Adapting):
     """One tenant's project with its stores open. Thread-safe; use it as a context manager or call `close`."""
 
-    def __init__(self, project: Project, *, log: SqliteLog, file: StateFile, facts: Mapping[str, Provider]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        *,
+        log: SqliteLog,
+        file: StateFile,
+        facts: Mapping[str, Provider],
+        detectors: tuple[Detector, ...] = (),
+        inspector: Inspector | None = None,
+        hosts: HostLookups | None = None,
+    ) -> None:
         """For `Guard.open`, which also recovers what an earlier process left behind."""
         # It logs the beginning of a text that it cannot parse: arguments of calls do not belong into a program's log.
         if _SQLGLOT.level == logging.NOTSET:
@@ -108,7 +120,7 @@ class Guard:
                 log_id=log.log_id,
                 holding=self._holding,
                 facts=self._facts,
-                lookups=SystemLookups(paths=PathLookups(base=project.folder, own=project.own)),
+                lookups=SystemLookups(hosts=hosts, paths=PathLookups(base=project.folder, own=project.own)),
                 effectors=self._effectors,
                 keys=ProjectKeys(
                     folder=project.folder,
@@ -126,6 +138,10 @@ class Guard:
                 accounts=SqliteAccounts(file),
                 bundles=bundles,
                 ledger=state,
+                contents=LogContents(project.state / LOG_FOLDER),
+                detectors=detectors,
+                inspector=inspector,
+                written=SqliteWritten(file),
                 budgets=SqliteBudgets(file),
             ),
             executor=self._executor,
@@ -138,17 +154,20 @@ class Guard:
         *,
         facts: Mapping[str, Provider] | None = None,
         types: Sequence[SemanticType] = (),
+        detectors: Sequence[Detector] = (),
+        inspector: Inspector | None = None,
     ) -> Self:
         """Load a project folder (None: the nearest one upwards), open its stores, recover, and record which rules hold.
 
         `facts` are the providers of the facts that bailiwick.toml declares, by name. A rule that reads a fact which
         nobody provides denies. `types` are types of arguments beside those that bailiwick.toml names; commands such as
-        `bailiwick check` do not know them.
+        `bailiwick check` do not know them. `detectors` find identifiers for `@redact` and `@mask` beside the built-in
+        patterns; `inspector` is the model without tools that `Session.inspect` asks about hidden contents.
 
         Raises ProjectError with every finding, UsageError if there is no project, StoreError if a store cannot be
         opened.
         """
-        guard = cls.for_activation(folder, facts=facts, types=types)
+        guard = cls.for_activation(folder, facts=facts, types=types, detectors=detectors, inspector=inspector)
         try:
             guard.engine.ports.holding.now()
         except BailiwickError:
@@ -163,14 +182,19 @@ class Guard:
         *,
         facts: Mapping[str, Provider] | None = None,
         types: Sequence[SemanticType] = (),
+        detectors: Sequence[Detector] = (),
+        inspector: Inspector | None = None,
+        loaded: Project | None = None,
+        hosts: HostLookups | None = None,
     ) -> Self:
         """As `open`, also where bailiwick.toml asks for an activated bundle and none is: then every call is denied
-        until one was activated."""
+        until one was activated. `loaded`: what the folder holds, where it was just read; `hosts`: who is
+        asked for the addresses of hosts, if not the system."""
         path = find_project(Path(folder) if folder is not None else None)
         settings = load_settings(path)
         state = path / settings.state_path
         # What is wrong in the folder is said before anything is made in it, where it is the folder that decides.
-        here = None if (state / STATE_FILE).exists() else load_project(path, types=types)
+        here = None if (state / STATE_FILE).exists() else loaded or load_project(path, types=types)
         _make_folder(state)
         with ExitStack() as undo:
             file = StateFile.open(state / STATE_FILE)
@@ -198,7 +222,15 @@ class Guard:
                 here = activated(path, settings, active, recovery.bundles, types=types)
             project = replace(here or load_project(path, types=types), state=state)
             known = _known_facts(facts or {}, project.settings.decisions.facts)
-            guard = cls(project, log=log, file=file, facts=known)
+            guard = cls(
+                project,
+                log=log,
+                file=file,
+                facts=known,
+                detectors=tuple(detectors),
+                inspector=inspector,
+                hosts=hosts,
+            )
             recovery.settle_calls()
             recovery.settle_budgets()
             guard._record(project.planes)
@@ -280,16 +312,6 @@ class Guard:
         gets its handles by `bailiwick.effector(argument)`. Raises UsageError if one cannot keep to an argument as the
         catalog declares it, or another one is bound to it."""
         self._effectors.bind(self._spec(tool), effectors)
-
-    def langchain(self, *, instructions: str | tuple[str, ...] = ()) -> GuardMiddleware:
-        """The middleware for LangChain's `create_agent`; list it last. `instructions` is the system prompt that you
-        vouch for. Raises MissingExtra if LangChain is not installed."""
-        from bailiwick.adapters.langchain import GuardMiddleware  # an optional dependency
-
-        return GuardMiddleware(
-            session=functools.partial(session_for, self._engine),
-            instructions=(instructions,) if isinstance(instructions, str) else instructions,
-        )
 
     def activate(self, bundle: ProjectBundle, *, by: str, tests: str, os_user: str) -> Activation | Reason:
         """Let the rules of a bundle take over, here and in every process that shares the state, or say why not.

@@ -9,6 +9,7 @@ from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.model.tool import Catalog
 from bailiwick.policy.lint_project import lint_project
+from bailiwick.policy.lint_readers import open_to_all
 from bailiwick.policy.reads import read_by
 from bailiwick.project.load import Project
 from bailiwick.project.stray import stray_files
@@ -101,6 +102,7 @@ def lint(project: Project) -> tuple[Finding, ...]:
         *unreviewed(planes.catalog),
         *unused_budgets(project),
         *hurried_gates(project),
+        *open_to_all(planes.catalog, planes.settings.levels, planes.settings.strictness.categories),
         *stray_files(project.folder),
     )
     whole = (*project.warnings, *found, *said)

@@ -18,6 +18,7 @@ from bailiwick.identity.oidc_settings import group_findings
 from bailiwick.model.directory import Directory
 from bailiwick.policy import PolicyEngine, PolicySource
 from bailiwick.policy.administration import ADMINISTRATION_FOLDER
+from bailiwick.project.background import load_background
 from bailiwick.project.settings import ProjectSettings, read_settings
 from bailiwick.project.texts import FolderTexts, Texts
 from bailiwick.project.types import load_types
@@ -140,7 +141,8 @@ def load_texts(folder: Path, texts: Texts, *, types: Sequence[SemanticType] = ()
     if policy is not None:
         gates = [name for name, rule in policy.bundle.policies.items() if rule.gate is not None]
         findings += channel_findings(settings.sections["channels"], directory, catalog.tools, gates)
-    if policy is None or administration is None or findings:
+    public = _collect(findings, lambda: load_background(texts, decisions.background))
+    if policy is None or administration is None or public is None or findings:
         raise ProjectError(findings)
     planes = Planes(
         settings=decisions,
@@ -150,6 +152,8 @@ def load_texts(folder: Path, texts: Texts, *, types: Sequence[SemanticType] = ()
         directory=directory,
         policy=policy,
         administration=administration,
+        background=public[0],
+        background_digest=public[1],
     )
     return Project(
         folder=folder,

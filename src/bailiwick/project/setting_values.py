@@ -19,11 +19,14 @@ from bailiwick.model.duration import duration_ms
 
 __all__ = [
     "categories",
+    "characters",
     "console",
     "days",
     "domains",
     "duration",
     "fraction",
+    "label_names",
+    "level",
     "levels",
     "mailboxes",
     "mode",
@@ -33,6 +36,7 @@ __all__ = [
     "people",
     "proof",
     "readers",
+    "strict",
     "switch",
     "time_of_day",
     "timezone",
@@ -53,6 +57,9 @@ def name(value: object) -> tuple[Any, str]:
 
 def duration(value: object) -> tuple[Any, str]:
     return duration_ms(value), "" if duration_ms(value) else 'must be a duration such as "30s", "15m" or "1h"'
+
+
+_PATTERN = re.compile(r"[^/\\\x00]{1,100}")
 
 
 def _texts(value: object, form: re.Pattern[str]) -> list[str] | None:
@@ -138,6 +145,34 @@ def switch(value: object) -> tuple[Any, str]:
 def people(value: object) -> tuple[Any, str]:
     ok = type(value) is int and 1 <= value <= 20
     return value, "" if ok else "must be a number of people, from 1 to 20"
+
+
+def strict(value: object) -> tuple[Any, str]:
+    names = _texts(value, _NAME)
+    return (None, "must be a list of levels and categories") if names is None else (tuple(names), "")
+
+
+def level(value: object) -> tuple[Any, str]:
+    ok = isinstance(value, str) and (not value or _NAME.fullmatch(value))
+    return (value, "") if ok else (None, 'must be the name of a level, or ""')
+
+
+def label_names(value: object) -> tuple[Any, str]:
+    wrong = "must map names to a level, a category or a list of them"
+    if not isinstance(value, dict):
+        return None, wrong
+    found = {name: _texts([given] if isinstance(given, str) else given, _NAME) for name, given in value.items()}
+    return (None, wrong) if any(not given for given in found.values()) else (found, "")
+
+
+def patterns(value: object) -> tuple[Any, str]:
+    found = _texts(value, _PATTERN)
+    return (None, "must be a list of names of files, which may hold *") if found is None else (tuple(found), "")
+
+
+def characters(value: object) -> tuple[Any, str]:
+    ok = type(value) is int and 0 <= value <= 1_000_000
+    return (value, "") if ok else (None, "must be a whole number from 0 to 1000000")
 
 
 def number(value: object) -> tuple[Any, str]:

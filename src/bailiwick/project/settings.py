@@ -20,6 +20,7 @@ from bailiwick.model.toml_entries import Problems
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.policy import Vocabulary
 from bailiwick.project import setting_values as read
+from bailiwick.project.label_settings import read_label_settings
 from bailiwick.project.sections import SECTIONS
 
 __all__ = ["SETTINGS", "ProjectSettings", "Setting", "read_settings"]
@@ -85,6 +86,44 @@ SETTINGS: tuple[Setting, ...] = (
         default=["pii", "phi", "pci", "mnpi", "secret"],
         meaning="Categories that labels may carry.",
         check=read.categories,
+    ),
+    Setting(
+        key="labels.strict",
+        default=["restricted", "phi", "mnpi", "secret"],
+        meaning="Levels and categories that count for every later call once they were seen: such content cannot leave "
+        "in other words. A level stands for those above it too. All else counts where evidence finds it; "
+        '`["public"]`: all is strict. Where the project has other levels or categories, the default is the highest '
+        "level and what there is of these categories.",
+        check=read.strict,
+    ),
+    Setting(
+        key="labels.free_text",
+        default=1000,
+        meaning="So many characters that the user did not say may leave in one call before it counts as all that was "
+        "seen. What is not strict can leave in other words up to this length; 0 lets nothing pass by its length.",
+        check=read.characters,
+    ),
+    Setting(
+        key="labels.background",
+        default=["*.txt", "*.md"],
+        meaning="Which files in `background/` say what all may know (templates, notices, what is published): what "
+        "stands there is evidence of nothing. At most 4 MB together.",
+        check=read.patterns,
+    ),
+    Setting(
+        key="labels.default",
+        default="",
+        meaning="The level of documents and records that should carry a label and carry none. Empty: the highest, and "
+        "readable by nobody.",
+        check=read.level,
+    ),
+    Setting(
+        key="labels.names",
+        default={},
+        meaning="What other systems' names for labels mean: a level, a category or a list of them, by name. Of "
+        "Microsoft Purview's labels the name or the id, with `/` or a backslash after a parent's name. Names that are "
+        "not here mean the highest level.",
+        check=read.label_names,
     ),
     Setting(
         key="approvals.ttl",
@@ -255,6 +294,7 @@ def read_settings(path: str, text: str) -> ProjectSettings:
                 )
             )
         values[key] = checked
+    labels = read_label_settings(values, lambda key: toml.where(*key.split(".")), findings)
     if findings:
         raise ProjectError(findings)
     return ProjectSettings(
@@ -263,6 +303,11 @@ def read_settings(path: str, text: str) -> ProjectSettings:
             env=values["env"],
             levels=values["labels.levels"],
             categories=values["labels.categories"],
+            strictness=labels.strictness,
+            free_text=labels.free_text,
+            label_names=labels.names,
+            background=values["labels.background"],
+            unlabelled=labels.unlabelled,
             approval_ttl_ms=values["approvals.ttl"],
             approval_proof=values["approvals.proof"],
             approval_readers=values["approvals.readers"],

@@ -19,7 +19,7 @@ from bailiwick.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "StateFile", "damaged"]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _SCHEMA = """
 CREATE TABLE state_version (version INTEGER NOT NULL) STRICT;
@@ -135,6 +135,25 @@ CREATE TABLE outbox_seen (
 CREATE TABLE outbox_watched (
     tenant TEXT NOT NULL, env TEXT NOT NULL, approval TEXT NOT NULL,
     PRIMARY KEY (tenant, env, approval)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE written_stores (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, store TEXT NOT NULL, template TEXT NOT NULL,
+    mark BLOB NOT NULL, unnamed BLOB, whole BLOB NOT NULL,
+    objects INTEGER NOT NULL, entries INTEGER NOT NULL, unlisted INTEGER NOT NULL,
+    PRIMARY KEY (tenant, env, store, template)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE written_objects (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, store TEXT NOT NULL, template TEXT NOT NULL, object TEXT NOT NULL,
+    label BLOB NOT NULL,
+    PRIMARY KEY (tenant, env, store, template, object)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE written_values (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, store TEXT NOT NULL, key TEXT NOT NULL,
+    PRIMARY KEY (tenant, env, store, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE written_texts (
+    tenant TEXT NOT NULL, env TEXT NOT NULL, key TEXT NOT NULL, label BLOB NOT NULL,
+    PRIMARY KEY (tenant, env, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE ledger (
     session TEXT NOT NULL, ord INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL,

@@ -92,7 +92,7 @@ class MoneyType(AsksNothing):
         if spec.options.get("unit") == "minor":
             if type(value) is not int or not isinstance(fixed, str):
                 return Unparsable(problem="is not a whole number of minor units")
-            return _in_minor(value, fixed)
+            return _in_minor(value, fixed, named=False)
         split = _split(value, fixed if isinstance(fixed, str) else None)
         if isinstance(split, Unparsable):
             return split
@@ -101,7 +101,7 @@ class MoneyType(AsksNothing):
             return Unparsable(problem=f"names a currency that is not known: {currency!r:.20}", code="unknown-currency")
         if fixed is not None and currency != fixed:
             return Unparsable(problem=f"is in {currency}, but only {fixed} is taken", code="not-allowed")
-        return _in_major(amount, currency)
+        return _in_major(amount, currency, named=fixed is None)
 
 
 def _split(value: object, fixed: str | None) -> tuple[str, str] | Unparsable:
@@ -133,7 +133,7 @@ def _digits(amount: int | Decimal) -> str:
     return format(amount, "f") if amount.is_finite() and abs(amount.adjusted()) < 20 else ""
 
 
-def _in_major(amount: str, currency: str) -> Parsed | Unparsable:
+def _in_major(amount: str, currency: str, *, named: bool) -> Parsed | Unparsable:
     exponent = EXPONENTS[currency]
     if _AMOUNT.fullmatch(amount) is None:
         return Unparsable(
@@ -141,12 +141,13 @@ def _in_major(amount: str, currency: str) -> Parsed | Unparsable:
         )
     if len(amount.partition(".")[2]) > exponent:
         return Unparsable(problem=f"has more decimals than {currency}, which has {exponent}", code="not-an-amount")
-    return _in_minor(int(Decimal(amount).scaleb(exponent)), currency)
+    return _in_minor(int(Decimal(amount).scaleb(exponent)), currency, named=named)
 
 
-def _in_minor(minor: int, currency: str) -> Parsed | Unparsable:
+def _in_minor(minor: int, currency: str, *, named: bool) -> Parsed | Unparsable:
     if not 0 <= minor <= MAX_INT:
         return Unparsable(problem="is negative or too large", code="not-an-amount")
     exponent = EXPONENTS[currency]
-    text = f"{Decimal(minor).scaleb(-exponent):f} {currency}"
-    return Parsed(facts={"minor": minor, "currency": currency}, values=(text,))
+    amount = f"{Decimal(minor).scaleb(-exponent):f}"
+    # Where the catalog fixes the currency, the call chose a number alone: that is what somebody has to have named.
+    return Parsed(facts={"minor": minor, "currency": currency}, values=(f"{amount} {currency}" if named else amount,))

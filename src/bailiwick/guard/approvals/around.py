@@ -3,19 +3,21 @@ in another process, where the session is not."""
 
 from __future__ import annotations
 
+from bailiwick.errors import CanonicalError
 from bailiwick.guard.circumstances import written_evidence
 from bailiwick.model.call import Fact
 from bailiwick.model.canonical import Json, canonical, parse
 from bailiwick.model.circumstances import Circumstances, Evidence, Method
 
-__all__ = ["kept_around", "read_around"]
+__all__ = ["holds_hidden", "kept_around", "read_around"]
 
 
-def kept_around(around: Circumstances) -> bytes:
-    """Evidence and environment, without what is gathered for each call. Raises CanonicalError for a value that has no
-    canonical form."""
+def kept_around(around: Circumstances, *, hidden: bool) -> bytes:
+    """Evidence and environment, without what is gathered for each call, and whether the call holds hidden content.
+    Raises CanonicalError for a value that has no canonical form."""
     return canonical(
         {
+            "hidden": hidden,
             "evidence": written_evidence(around.evidence),
             "environment": {
                 name: sorted(value) if isinstance(value, tuple) else value for name, value in around.environment.items()
@@ -42,6 +44,15 @@ def read_around(kept: bytes) -> Circumstances:
         groups=_texts(told["groups"]),
     )
     return Circumstances(evidence=evidence, environment={name: _fact(value) for name, value in environment.items()})
+
+
+def holds_hidden(kept: bytes) -> bool:
+    """Whether the call holds content that its model never saw; of bytes that do not say so it does."""
+    try:
+        raw = parse(kept)
+    except CanonicalError:
+        return True
+    return not isinstance(raw, dict) or raw.get("hidden") is not False
 
 
 def _texts(value: Json) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import orjson
 
 from bailiwick.action.approval_card import Before, Edit, card_arguments, differing, draw_card
-from bailiwick.action.approvals import Approval, ApprovalStatus, Asked, expire, request, usable, withdraw
+from bailiwick.action.approvals import Approval, ApprovalStatus, expire, request, usable, withdraw
+from bailiwick.action.asked import Asked
 from bailiwick.action.digest import meaning_digest, meaning_parts
 from bailiwick.action.standing import StandingGrant
 from bailiwick.errors import CanonicalError
@@ -76,6 +77,12 @@ def asked_of(judged: Judged) -> Asked:
         gates=judged.decision.gates,
         label=judged.flow.label,
         unendorsed=frozenset((*judged.flow.unendorsed, *judged.flow.unendorsed_values)),
+        by_colleague=frozenset(judged.flow.by_colleague),
+        unbound=frozenset(judged.flow.unbound),
+        unasked=judged.flow.unasked,
+        repeated=judged.flow.repeated,
+        undictated=frozenset(judged.flow.undictated),
+        misquoted=judged.flow.misquoted,
         parts=meaning_parts(judged.action),
     )
 
@@ -217,7 +224,7 @@ def make_request(
         now_ms=now_ms,
         expires_ms=expires_ms,
         proof=ProofMethod.OIDC if around.evidence.method is Method.OIDC else ProofMethod.CLAIMED,
-        around=kept_around(around),
+        around=kept_around(around, hidden=bool(judged.action.carried)),
         scope=kept_scope(authority),
         edit_of=edit.approval if edit is not None else "",
     )

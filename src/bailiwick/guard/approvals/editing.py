@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from bailiwick.action.approval_card import Edit, card_arguments
 from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.errors import CanonicalError
-from bailiwick.flow.ledger import Ledger
-from bailiwick.guard.approvals.around import read_around
+from bailiwick.guard.approvals.around import holds_hidden, read_around
 from bailiwick.guard.approvals.asking import make_request, too_large
 from bailiwick.guard.approvals.eligible import nobody_left
 from bailiwick.guard.core import Core
@@ -35,7 +34,8 @@ __all__ = ["Edited", "edited_request", "not_an_edit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """The edited call: its arguments (canonical bytes), its digest, and the request for it; None: it needs none."""
+    """The edited call: its arguments as the agent is told them (canonical bytes), its digest, and the request for it;
+    None: it needs none."""
 
     args: bytes
     digest: str
@@ -59,8 +59,10 @@ def edited_request(
     if judged.action is None or decision.outcome is Outcome.DENY:
         why = decision.reasons[0]
         return _reason("edit-denied", f"The edited call is denied: {why.message}", why.hint)
+    # Names of handles stay names: the agent is told what to call, and never what they stand for.
+    told = canonical(args) if judged.action.carried else judged.args
     if decision.allowed:
-        return Edited(args=judged.args, digest=judged.digest, approval=None)
+        return Edited(args=told, digest=judged.digest, approval=None)
     assert judged.flow is not None
     vain = nobody_left(core.planes, decision.gates, found.chain, found.tool, judged.flow.label, now_us // 1000)
     if vain is not None:
@@ -77,13 +79,15 @@ def edited_request(
         )
     except CanonicalError as error:
         return too_large(error)
-    return Edited(args=judged.args, digest=judged.digest, approval=made)
+    return Edited(args=told, digest=judged.digest, approval=made)
 
 
 def not_an_edit(found: Approval, args: Mapping[str, object]) -> Reason | None:
     """Why these arguments are no edit of this request, whatever rules say of them; None if they are one."""
     if found.status not in (ApprovalStatus.REQUESTED, ApprovalStatus.GRANTED):
         return _reason(f"approval-{found.status.value}", f"Approval {found.id} is {found.status.value} already.")
+    if holds_hidden(found.around):
+        return _HOLDS_HIDDEN
     try:
         same = canonical(args) == _args(found)
     except CanonicalError as error:
@@ -121,7 +125,7 @@ def _session(core: Core, found: Approval, now_us: int) -> Flow[SessionState | Re
     session = SessionState(
         authority=authority,
         around=around,
-        ledger=Ledger(top_sensitivity=planes.top_sensitivity, task="" if authority.chain.depth else authority.purpose),
+        ledger=planes.ledger("" if authority.chain.depth else authority.purpose),
         last_us=now_us,
     )
     yield from core.refresh(session)
@@ -139,3 +143,8 @@ def _reason(
     code: str, message: str, hint: str = "Deny the request instead, and let the agent ask for what is right."
 ) -> Reason:
     return Reason(plane=Plane.ACTION, code=code, message=message, hint=hint)
+
+
+# Its card shows the contents in place of the names. An edit of them would be judged without their labels, and nobody
+# could tell the agent of it.
+_HOLDS_HIDDEN = _reason("edit-of-hidden", "This call holds content that its agent never saw, so it cannot be edited.")

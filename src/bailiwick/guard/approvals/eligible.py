@@ -18,7 +18,7 @@ from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.approver import ProofMethod
 from bailiwick.model.circumstances import Evidence
 from bailiwick.model.decision import Gate, GateKind, Plane, Reason
-from bailiwick.model.label import Label
+from bailiwick.model.label import Label, Readers
 from bailiwick.model.principal import Chain, EntityKind, EntityRef
 
 __all__ = ["check_votes", "confirms", "could_answer", "nobody_left", "not_reader", "stale"]
@@ -33,15 +33,13 @@ def not_reader(planes: Planes, label: Label, person: str) -> Reason | None:
         levels = planes.settings.levels
         level = levels[label.sensitivity] if label.sensitivity < len(levels) else str(label.sensitivity)
         return _reason("not-a-reader", f"The card shows {level} data, which {written(person)} may not read.", hint)
-    if label.readers is None:
+    readers = label.readers
+    if not planes.reads.any_reader(readers):
+        # Data that has no reader left over was joined of what different people may read, or nobody vouches for it.
+        readers = Readers.declared(planes.settings.approval_readers)
+    if planes.reads.principal(f"{EntityKind.USER.value}::{person}", readers):
         return None
-    refs = {EntityRef(kind=EntityKind.USER, id=person)} | planes.directory.groups_of(person)
-    # Data that has no reader left over was joined of what different people may read, or nobody vouches for it.
-    readable = label.readers or planes.settings.approval_readers
-    if any(f"{ref.kind.value}::{ref.id}" in readable for ref in refs):
-        return None
-    readers = ", ".join(sorted(label.readers)) or "nobody that is known"
-    return _reason("not-a-reader", f"The card shows data for {readers}, not for {written(person)}.", hint)
+    return _reason("not-a-reader", f"The card shows data for {label.readers}, not for {written(person)}.", hint)
 
 
 def confirms(gates: Iterable[Gate], chain: Chain, person: str) -> bool:

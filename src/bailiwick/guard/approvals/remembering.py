@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bailiwick.action.approvals import Approval, ApprovalStatus, Asked
+from bailiwick.action.approvals import Approval, ApprovalStatus
+from bailiwick.action.asked import Asked
 from bailiwick.action.remember import Remember, remember_digest
 from bailiwick.action.standing import GrantState, StandingGrant, closed_arguments, covers, made_of, resting_on
 from bailiwick.errors import CanonicalError

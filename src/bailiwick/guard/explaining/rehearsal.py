@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from bailiwick.action.parse import parse_call
 from bailiwick.flow.ledger import ContentOrigin, Ledger, Seen
+from bailiwick.guard.colleagues import colleagues_of
 from bailiwick.guard.decide import Judged, deny, judge_action, rejudge, understand
 from bailiwick.guard.handing.delegation import DelegationRequest, delegation_action, handed_on, in_the_catalogs_words
 from bailiwick.guard.looking_up import supposed
@@ -141,7 +142,7 @@ def rehearse(planes: Planes, what: Rehearsal, now_us: int) -> Rehearsed:
     if isinstance(authority, Reason):
         return Rehearsed(steps=(Step(judged=Judged(decision=deny(OPEN_TOOL, authority))),))
     around = Circumstances(evidence=what.request.evidence, environment=what.request.environment)
-    ledger = Ledger(top_sensitivity=planes.top_sensitivity, task=authority.purpose)
+    ledger = planes.ledger(authority.purpose)
     for number, prompt in enumerate(what.prompts):
         seen = Seen(origin=ContentOrigin.PROMPT, source=ContentOrigin.PROMPT.value, value=prompt)
         ledger.ingest(seen, content_id=f"prompt-{number}", event_id="")
@@ -184,7 +185,16 @@ def _let_see(planes: Planes, session: SessionState, what: Rehearsal) -> None:
         if isinstance(action, Reason):
             continue  # such a call cannot have run, so nothing was seen
         flow = session.ledger.resolve(action, reads=planes.reads)
-        session.ledger.result(action.tool, action, flow, past.value, content_id=f"result-{number}", event_id="")
+        session.ledger.result(
+            action.tool,
+            action,
+            flow,
+            past.value,
+            content_id=f"result-{number}",
+            event_id="",
+            naming=planes.naming,
+            colleagues=colleagues_of(planes, session),
+        )
     for number, text in enumerate(what.unknown):
         seen = Seen(origin=ContentOrigin.UNKNOWN, source=ContentOrigin.UNKNOWN.value, value=text)
         session.ledger.ingest(seen, content_id=f"unknown-{number}", event_id="")

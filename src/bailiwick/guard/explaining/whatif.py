@@ -211,7 +211,7 @@ def _flow(
     situation: Situation, taken: Judged, action: Action, name: str, wanted: object
 ) -> Iterator[Option[Situation]]:
     match name:
-        case "unendorsed" | "unendorsed_values":
+        case "unendorsed" | "unendorsed_values" | "by_colleague":
             assert taken.flow is not None
             yield from _said(action, getattr(taken.flow, name))
         case "recipients_external":

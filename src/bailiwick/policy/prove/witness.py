@@ -285,14 +285,21 @@ def _flow(facts: Facts) -> FlowFacts:
 
     return FlowFacts(
         label=Label(sensitivity=number("sensitivity"), categories=frozenset(texts("categories"))),
-        session_label=Label(sensitivity=number("session_sensitivity")),
+        session_label=Label(
+            sensitivity=number("session_sensitivity"), categories=frozenset(texts("session_categories"))
+        ),
         tainted=bool(facts.get("tainted")),
         unendorsed=texts("unendorsed"),
         unendorsed_values=texts("unendorsed_values"),
+        by_colleague=texts("by_colleague"),
         unbound=texts("unbound"),
         unasked=bool(facts.get("unasked")),
+        repeated=bool(facts.get("repeated")),
+        undictated=texts("undictated"),
+        misquoted=bool(facts.get("misquoted")),
         recipients_external=bool(facts.get("recipients_external")),
         recipients_outside_readers=bool(facts.get("recipients_outside_readers")),
+        recipients_are_readers=bool(facts.get("recipients_are_readers")),
         opaque=bool(facts.get("opaque")),
     )
 
