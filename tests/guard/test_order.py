@@ -68,6 +68,7 @@ def test_an_approved_effect_is_consumed_noted_decided_then_run_then_recorded(tmp
         "begin",
         "decision (sync)",
         "append",
+        "delegated",
         "RUN",
         "append",
         "content.ingested action.completed (buffered)",
