@@ -241,7 +241,7 @@ def test_inspecting_is_denied_without_a_rule_that_names_it(tmp_path: Path) -> No
 
 # ── declassify ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-INSIDE = {"to": ["bob@acme.example"], "subject": "Hello", "body": "It looks better than last year"}
+INSIDE = {"to": ["bob@acme.example"], "subject": "Hello", "body": "Good morning"}
 
 
 def fact(session: Session) -> None:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from bailiwick.flow.clauses import masked
 from bailiwick.flow.words import plain_word
 
-__all__ = ["MAX_DICTATED", "Dictation", "dictations", "says_otherwise", "sentences_not_in"]
+__all__ = ["MAX_DICTATED", "Dictation", "dictations", "says_otherwise", "sentences_not_in", "verbatim"]
 
 MAX_DICTATED = 2_000
 """Characters after a clause's beginning that are looked at."""
@@ -84,6 +84,8 @@ _COMPOSED = re.compile(
         |zusammenfass\w*|uberblick|liste|alles|folgend\w*|resume|resumen|liste|lista|tout|todo|lo\ que|ce\ que)\b""",
     re.VERBOSE,
 )
+_GREETED = re.compile(r"[^\W\d_]+(?: [^\W\d_]+){0,2}[,.!]?(?: |\n{1,2})")
+_CLOSED = re.compile(r"(?:\n{1,2}|(?<=[.!?]) )[^\W\d_]+(?: [^\W\d_]+){0,2}[,.!]?\n?\Z")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-ZÀ-Þ\"“(])|\n")
 
 
@@ -180,6 +182,28 @@ def sentences_not_in(text: str, own_words: Iterable[str]) -> bool:
         if not any(f" {' '.join(words)} " in each for each in own):
             return True
     return False
+
+
+def verbatim(text: str, own_words: Iterable[str]) -> bool:
+    """Whether `text` is one passage of the user's own words as it stands, with at most a greeting before and after it.
+
+    INVARIANT: whoever words the text chooses no more than where the passage begins and ends. Words of hers in another
+    order, politeness at length, letters in other case, signs and spaces between the words would spell out anything.
+    """
+    if (found := _GREETED.match(text)) is not None and _polite(found.group()):
+        text = text[found.end() :]
+    if (found := _CLOSED.search(text)) is not None and _polite(found.group()):
+        text = text[: found.start()]
+    passage = text.strip()
+    if not _words(passage):
+        return False
+    first, rest = passage[0], re.escape(passage[1:])
+    pattern = re.compile(rf"(?<!\w)[{re.escape(first.lower() + first.upper())}]{rest}(?!\w)")
+    return any(pattern.search(each) or pattern.search(" ".join(each.split())) for each in own_words)
+
+
+def _polite(line: str) -> bool:
+    return all(word in _POLITE for word in _words(line))
 
 
 def _sentences(text: str) -> Iterator[str]:

@@ -27,7 +27,7 @@ from bailiwick.flow.backing import Backing, BackingKind
 from bailiwick.flow.called import names_in
 from bailiwick.flow.clauses import Clause, clause_id, clauses, masked, points_back
 from bailiwick.flow.deputing import deputes
-from bailiwick.flow.dictation import Dictation, dictations, says_otherwise, sentences_not_in
+from bailiwick.flow.dictation import Dictation, dictations, says_otherwise, sentences_not_in, verbatim
 from bailiwick.flow.effect_words import ALL_ASKING, asks_for, lists_values
 from bailiwick.flow.fitting import begun, on_its_day, says_something, titled
 from bailiwick.flow.repetition import times
@@ -224,6 +224,10 @@ class Intentions:
         return tuple(
             each.name for each in action.judged if each.role is Role.CONTENT and sentences_not_in(each.text, own)
         )
+
+    def verbatim(self, text: str) -> bool:
+        """Whether a content is a passage of anybody's own words as it stands."""
+        return verbatim(text, self._own or [said.text for said in self._order])
 
     def _asking(self, action: Action, ways: Ways) -> Collection[str]:
         """The clauses that ask for a call on all of its objects."""

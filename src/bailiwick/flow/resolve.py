@@ -51,7 +51,7 @@ def resolve(
     handles = [each.label for each in action.carried]
     seen_by = audience(action, party)
     mark, undictated = marks.whole, intentions.undictated(action)
-    dictated = _contents(action) - {*undictated} if marks.said else ()
+    dictated = _dictated(action, intentions) if marks.said else ()
     label = call_label(action, marks, evidence, handles, addressing=addressing, dictated=dictated)
     outside = outside_readers(action, label, reads, party)
     return FlowFacts(
@@ -120,8 +120,9 @@ def _argument(argument: ArgFacts, backed: Sequence[Backing | None], evidence: Se
     return ArgFlow(name=argument.name, endorsed=endorsed, endorsed_by=endorsed_by, origins=origins[:MAX_ORIGINS])
 
 
-def _contents(action: Action) -> frozenset[str]:
-    """The contents of a call that hands something to somebody, but for those that say nothing or cannot be read."""
+def _dictated(action: Action, intentions: Intentions) -> frozenset[str]:
+    """The contents of a call that hands something to somebody which are the user's own words as they stand, but for
+    those that say nothing or cannot be read."""
     if action.tool.sink in (Sink.NONE, Sink.EXEC):
         return frozenset()
     return frozenset(
@@ -131,6 +132,7 @@ def _contents(action: Action) -> frozenset[str]:
         and each.text
         and all(value in each.text for value in each.values)
         and _fact(each, "opaque") is not True
+        and intentions.verbatim(each.text)
     )
 
 
