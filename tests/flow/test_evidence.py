@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick.flow.codecs import decodings
+from bailiwick.flow.known_text import Piece
 from bailiwick.flow.ledger import ContentOrigin, Ledger
 from bailiwick.flow.lowering import Unlowered
 from bailiwick.flow.matching import MAX_MISSES, Matcher, Matching
@@ -23,7 +24,7 @@ from bailiwick.flow.origins import MORE_PLACES
 from bailiwick.flow.packings import unpacked
 from bailiwick.flow.records import ContentRecord
 from bailiwick.flow.releases import Data, DataKind
-from bailiwick.flow.runs import LONG, Piece, RunIndex, background
+from bailiwick.flow.runs import LONG, RunIndex, background
 from bailiwick.model.call import Action
 from bailiwick.model.decision import Origin
 from bailiwick.model.label import Integrity, Label, Strictness

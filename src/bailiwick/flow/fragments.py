@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from bailiwick.flow.runs import FRAGMENT_BLOCK, KnownText
+from bailiwick.flow.known_text import KnownText
+from bailiwick.flow.runs import FRAGMENT_BLOCK
 
 __all__ = ["ENOUGH", "FRAGMENT", "MAX_BLOCKS", "MAX_CONTENTS", "MAX_PIECE", "Fragment", "FragmentIndex", "Pieces"]
 

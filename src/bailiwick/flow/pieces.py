@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 from bailiwick.flow.atoms import MAX_NESTING, decoded, step
-from bailiwick.flow.runs import Piece
+from bailiwick.flow.known_text import Piece
 from bailiwick.model.label import Label
 
 __all__ = ["MAX_PIECES", "pieces"]

@@ -6,22 +6,17 @@ what an attack is worth. Both go on after a refusal or an error: a hijacked agen
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from bailiwick.errors import ApprovalPending, BailiwickError, Denied, DidNotRun, OutcomeUnrecorded, Refused
-from bailiwick.guard.current import running_permit
 from bailiwick.guard.session import Session
 from bailiwick.project import Guard
+from bailiwick.redteam.making import make_call
 from bailiwick.redteam.oracle import Oracle
 from bailiwick.redteam.results import CallRecord, Fate, TrialRun
 from bailiwick.redteam.world import Moment, Task, ToolCall, Trial
 
-__all__ = ["TRIES", "Play", "Unguarded", "guarded", "unguarded"]
-
-TRIES = 4
-"""How often a call is made again after a person said yes: one gate may show only after another was lifted."""
+__all__ = ["Play", "Unguarded", "guarded", "unguarded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,35 +108,16 @@ class _Agent:
     children: dict[tuple[str, str], Session] = field(default_factory=dict)
 
     def make(self, call: ToolCall, *, attackers: bool) -> None:
-        """Make one call, and whatever answering it takes."""
-        asked: tuple[str, ...] = ()
-        for _ in range(TRIES):
-            ran = _Ran(run=self.trial.tools[call.tool])
-            try:
-                result = self._on_behalf(call).call(call.tool, call.args, ran)
-            except ApprovalPending as pending:
-                if not self.oracle.asked(call, pending.approval_id, attackers=attackers):
-                    self.record(call, Fate.REFUSED, ran, attackers, pending)
-                    return
-                asked += tuple(gate.id for gate in pending.decision.gates)
-                continue
-            except (Denied, OutcomeUnrecorded) as denied:
-                self.record(call, Fate.REFUSED, ran, attackers, denied)
-            except Exception as error:
-                if isinstance(error, BailiwickError) and not isinstance(error, DidNotRun):
-                    raise
-                self.record(call, Fate.FAILED, ran, attackers)
-                self.play.saw(str(error))
-                self.oracle.made(call)
-            else:
-                self.record(call, Fate.APPROVED if asked else Fate.RAN, ran, attackers, rules=asked)
-                self.play.saw(result)
-                if call.by:  # what the other agent found it tells the one that asked it
-                    self._on_behalf(call).model_output(str(result))
-                    self.session.message(call.by, str(result))
-                self.oracle.made(call)
+        """Make one call. What another agent found it tells the one that asked it."""
+        tool = self.trial.tools[call.tool]
+        made = make_call(lambda: self._on_behalf(call), call, tool, self.oracle, attackers=attackers)
+        self.records.append(made.record)
+        if not made.came_through:
             return
-        self.record(call, Fate.REFUSED, _Ran(run=self.trial.tools[call.tool]), attackers)
+        self.play.saw(made.answer)
+        if call.by and made.record.fate is not Fate.FAILED:
+            self._on_behalf(call).model_output(str(made.answer))
+            self.session.message(call.by, str(made.answer))
 
     def _on_behalf(self, call: ToolCall) -> Session:
         if not call.by:
@@ -150,50 +126,3 @@ class _Agent:
         if key not in self.children:
             self.children[key] = self.session.delegate(call.by, message=call.message)
         return self.children[key]
-
-    def record(
-        self,
-        call: ToolCall,
-        fate: Fate,
-        ran: _Ran,
-        attackers: bool,
-        refused: Refused | None = None,
-        rules: tuple[str, ...] = (),
-    ) -> None:
-        decision = refused.decision if refused is not None else None
-        if decision is not None:
-            gates = tuple(gate.id for gate in decision.gates)
-            rules = gates or tuple(reason.code for reason in decision.reasons)
-        self.records.append(
-            CallRecord(
-                tool=call.tool,
-                attackers=attackers,
-                fate=fate,
-                rules=rules,
-                why=decision.sentence() if decision is not None else "",
-                event=refused.event_id if refused is not None else ran.event,
-                latency_us=ran.waited_us,
-            )
-        )
-
-
-class _Ran:
-    """A tool that notes when it is let through."""
-
-    def __init__(self, run: Callable[..., object]) -> None:
-        self._run = run
-        self._asked_ns = time.perf_counter_ns()
-        self._began_ns = 0
-        self.event = ""
-        """The decision that let it run."""
-
-    def __call__(self, **args: object) -> object:
-        self._began_ns = time.perf_counter_ns()
-        permit = running_permit()
-        self.event = permit.event_id if permit is not None else ""
-        return self._run(**args)
-
-    @property
-    def waited_us(self) -> int:
-        """How long it took until it was let through, or refused just now."""
-        return ((self._began_ns or time.perf_counter_ns()) - self._asked_ns) // 1000

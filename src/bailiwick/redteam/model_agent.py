@@ -9,27 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bailiwick.errors import (
-    ApprovalPending,
-    BailiwickError,
-    Denied,
-    DidNotRun,
-    MissingExtra,
-    OutcomeUnrecorded,
-    Refused,
-    UsageError,
-)
-from bailiwick.guard.current import running_permit
+from bailiwick.errors import MissingExtra, UsageError
 from bailiwick.guard.session import Session
 from bailiwick.model.tool import ArgSpec, Catalog, ToolSpec
 from bailiwick.project import Guard
 from bailiwick.redteam.deployment import Deployment
+from bailiwick.redteam.making import make_call
 from bailiwick.redteam.oracle import Oracle
 from bailiwick.redteam.results import BenignRun, CallRecord, Fate, PairRun, Reach, TrialRun, WorldRun
 from bailiwick.redteam.run import MakeWorld, Plan, Progress, tried_on
@@ -217,44 +207,10 @@ class _Loop:
 
     def _governed(self, call: ToolCall) -> object:
         own = any(each.tool == call.tool and dict(each.args) == dict(call.args) for each in self._trial.calls)
-        began = time.perf_counter_ns()
-        event = ""
-
-        def run(**args: object) -> object:
-            nonlocal event
-            permit = running_permit()
-            event = permit.event_id if permit is not None else ""
-            return self._trial.tools[call.tool](**args)
-
-        def note(fate: Fate, refused: Refused | None = None) -> None:
-            taken = (time.perf_counter_ns() - began) // 1000
-            why = refused.decision.sentence() if refused is not None and refused.decision is not None else ""
-            at = refused.event_id if refused is not None else event
-            self.records.append(
-                CallRecord(tool=call.tool, attackers=not own, fate=fate, why=why, event=at, latency_us=taken)
-            )
-
-        for last in (False, True):
-            try:
-                result = self._session.call(call.tool, call.args, run)
-            except ApprovalPending as pending:
-                if not last and self.oracle.asked(call, pending.approval_id, attackers=not own):
-                    continue
-                note(Fate.REFUSED, pending)
-                return str(pending)
-            except (Denied, OutcomeUnrecorded) as denied:
-                note(Fate.REFUSED, denied)
-                return str(denied)
-            except Exception as error:
-                if isinstance(error, BailiwickError) and not isinstance(error, DidNotRun):
-                    raise
-                note(Fate.FAILED)
-                return f"failed: {error}"
-            note(Fate.APPROVED if last else Fate.RAN)
-            if own:
-                self.oracle.made(call)
-            return result
-        return "refused"
+        tool = self._trial.tools[call.tool]
+        made = make_call(lambda: self._session, call, tool, self.oracle, attackers=not own)
+        self.records.append(made.record)
+        return f"failed: {made.answer}" if made.record.fate is Fate.FAILED else made.answer
 
 
 def _schema(alias: str, tool: ToolSpec, doc: str) -> Mapping[str, object]:

@@ -32,7 +32,8 @@ from bailiwick.guard.session import Session
 from bailiwick.guard.state import Permit
 from bailiwick.project import Guard
 from bailiwick.project.tools import session_for
-from bailiwick.redteam.agent import TRIES, Play
+from bailiwick.redteam.agent import Play
+from bailiwick.redteam.making import TRIES
 from bailiwick.redteam.oracle import Oracle
 from bailiwick.redteam.pack_world import PackTrial
 from bailiwick.redteam.real import Offer

@@ -42,8 +42,8 @@ from bailiwick.action.types.python_allowed import (
     NODES,
     OUTSIDE_MODULES,
     PLAIN_ATTRIBUTES,
-    READING_MODES,
 )
+from bailiwick.action.types.python_tree import binds, dotted, gives, only_reads, plain_format, walk
 from bailiwick.model.shape import BOOL, STRING_SET, Field, Record, Shape
 from bailiwick.model.tool import ArgSpec, Effect, Role
 
@@ -65,14 +65,11 @@ MAX_PYTHON = 20_000
 """Characters of one piece of code."""
 MAX_BRACKETS = 60
 MAX_INDENT = 100
-MAX_NODES = 10_000
 MAX_NAMES = 200
 """Different imports, and different calls."""
 
 _COOKIE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
-_FORMAT_INTO = re.compile(r"\{[^{}:!]*[.\[]|\{[^{}]*\{")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-_OPEN_KEYWORDS = frozenset({"encoding", "newline", "errors", "mode"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,14 +153,14 @@ class _Scan:
         )
 
     def run(self) -> None:
-        nodes = list(_walk(self.tree))
+        nodes = list(walk(self.tree))
         for node in nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._imported(node)
         imported = set(self._bound)
         for node in nodes:
-            self._given.update(_gives(node))
-            for name in _binds(node):
+            self._given.update(gives(node))
+            for name in binds(node):
                 if name in imported:
                     self._modules.pop(name, None)
                     self._unknown()  # one name for a module and for something else
@@ -277,7 +274,7 @@ class _Scan:
         elif not self.harmless and name in DYNAMIC_MODULES:
             self._unknown()  # a module that another one imported
         elif name in ("format", "format_map"):
-            if not _plain_format(node.value):
+            if not plain_format(node.value):
                 self._unknown()
         elif name in INNER_ATTRIBUTES or (name.startswith(INNER_PREFIXES) and not self._own_attribute(node)):
             self._unknown()
@@ -287,12 +284,12 @@ class _Scan:
         name = node.attr
         if name in PLAIN_ATTRIBUTES:
             # Called on an open file it would open another one, to be written.
-            return name != "__init__" or _dotted(getattr(node.value, "func", node)) == "super"
+            return name != "__init__" or dotted(getattr(node.value, "func", node)) == "super"
         own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") and name in self._given
         return own and name.startswith("_") and not name.startswith("__") and not name.endswith("_")
 
     def _call(self, node: ast.Call) -> None:
-        called = _dotted(node.func)
+        called = dotted(node.func)
         if called is None:
             self._unknown()
             return
@@ -301,71 +298,10 @@ class _Scan:
             self._looked_at(*node.args)
         if called == "open":
             self._seen.add(node.func)
-            if _only_reads(node):
+            if only_reads(node):
                 self.reads_files = True
             else:
                 self.harmless = False
-
-
-def _plain_format(node: ast.expr) -> bool:
-    """Whether it is a literal text that formats its arguments themselves, and none of their attributes or items."""
-    literal = node.value if isinstance(node, ast.Constant) else None
-    return isinstance(literal, str) and _FORMAT_INTO.search(literal) is None
-
-
-def _walk(tree: ast.AST) -> list[ast.AST]:
-    """Every node, outer ones first. Raises ValueError if there are too many."""
-    found = [tree]
-    for node in found:
-        found.extend(ast.iter_child_nodes(node))
-        if len(found) > MAX_NODES:
-            raise ValueError
-    return found
-
-
-def _binds(node: ast.AST) -> tuple[str, ...]:
-    """Names that a node binds, imports aside."""
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            return (name,)
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return (name,)
-        case ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
-            return (name,)
-        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-            return (name,)
-        case _:
-            return ()
-
-
-def _gives(node: ast.AST) -> tuple[str, ...]:
-    """Attributes that a node may give to an object of the code."""
-    match node:
-        case ast.Attribute(attr=name, ctx=ast.Store()):
-            return (name,)
-        case _:
-            return _binds(node)
-
-
-def _dotted(node: ast.expr) -> str | None:
-    """`a.b.c`; `.c` for a method of something that has no name; None for what is called without any name."""
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=value, attr=attr):
-            return f"{_dotted(value) or ''}.{attr}"
-        case _:
-            return None
-
-
-def _only_reads(node: ast.Call) -> bool:
-    """Whether a call of `open` reads, by a literal mode."""
-    if len(node.args) > 2 or any(isinstance(each, ast.Starred) for each in node.args):
-        return False
-    if any(keyword.arg not in _OPEN_KEYWORDS for keyword in node.keywords):
-        return False
-    modes = [*node.args[1:2], *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
-    return all(isinstance(mode, ast.Constant) and mode.value in READING_MODES for mode in modes)
 
 
 @dataclass(frozen=True, slots=True)
