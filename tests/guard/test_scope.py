@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -422,6 +423,23 @@ def test_a_thread_that_read_an_older_scope_does_not_put_it_back(tmp_path: Path) 
 
         meanwhile(session, "scope", newer)
         assert code(session, "fact.read") == "tool-not-granted"
+
+
+@pytest.mark.parametrize("method", ["version", "scope"])
+def test_a_call_that_waited_long_for_the_store_does_not_take_a_later_one_for_a_clock_gone_back(
+    method: str, tmp_path: Path
+) -> None:
+    folder, clock = world(tmp_path), Clock(time.time_ns() // 1000)
+    with opened(folder) as session:
+        with_ports(session, clock=clock)
+        narrow_elsewhere(folder, "page.read")()
+
+        def later() -> None:
+            clock.forward(ms=60_000)
+            assert may(session, "page.read")
+
+        meanwhile(session, method, later)
+        assert may(session, "page.read")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from bailiwick.errors import CanonicalError, FactUnavailable
 from bailiwick.guard.approvals.asking import make_request, too_large, too_many, used_meanwhile, with_approval
 from bailiwick.guard.approvals.remembering import take_use, used_up_meanwhile
 from bailiwick.guard.circumstances import gather
-from bailiwick.guard.decide import Judged, check_open, deny, judge_action, understand
+from bailiwick.guard.decide import Judged, check_open, clock_went_back, deny, judge_action, understand
 from bailiwick.guard.effects import (
     Append,
     Begin,
@@ -63,6 +63,13 @@ class Refusal:
 Entered = Permit | Refusal
 
 
+def _clock(session: SessionState) -> Flow[tuple[int, Reason | None]]:
+    """The time now in microseconds, and why it cannot be trusted."""
+    known_us = session.last_us
+    now_us: int = yield Now()
+    return now_us, clock_went_back(known_us, now_us)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     """Takes calls through the planes of one project. `new_id` gives time-ordered unique ids."""
@@ -72,9 +79,7 @@ class Core:
 
     def check(self, session: SessionState, call: Call) -> Flow[Decision]:
         """Steps 1 to 5 alone: what `enter` would decide now. Changes nothing."""
-        now_us: int = yield Now()
-        yield from self.refresh(session)
-        judged = yield from self.decide(session, call, now_us)
+        judged, now_us = yield from self._decided_now(session, call)
         if judged.decision.outcome is Outcome.NEEDS_APPROVAL:
             judged = (yield from with_approval(self.planes, session, judged, now_us)).judged
         if judged.decision.allowed:
@@ -83,21 +88,28 @@ class Core:
 
     def enter(self, session: SessionState, call: Call) -> Flow[Entered]:
         """Decide a call, record the decision, and permit or refuse it."""
-        now_us: int = yield Now()
-        yield from self.refresh(session)
-        judged = yield from self.decide(session, call, now_us)
+        judged, now_us = yield from self._decided_now(session, call)
         return (yield from self._enter(session, judged, now_us))
 
     def enter_action(self, session: SessionState, action: Action) -> Flow[Entered]:
         """As `enter`, for a built-in action that is not a tool of the catalog (delegation, widening)."""
-        now_us: int = yield Now()
+        now_us, back = yield from _clock(session)
         yield from self.refresh(session)
-        if unusable := check_open(session, now_us):
+        if unusable := check_open(session) or back:
             judged = Judged(decision=deny(action.tool.name, unusable), args=action.args)
         else:
             now_us = session.last_us = max(now_us, session.last_us)
             judged = yield from self._judge(session, action, now_us)
         return (yield from self._enter(session, judged, now_us))
+
+    def _decided_now(self, session: SessionState, call: Call) -> Flow[tuple[Judged, int]]:
+        """The decision on a call, and the time that it was taken at in microseconds."""
+        now_us, back = yield from _clock(session)
+        yield from self.refresh(session)
+        if back:
+            spec = self.planes.catalog.find(call.tool)
+            return Judged(decision=deny(spec.name if spec else call.tool, back)), now_us
+        return (yield from self.decide(session, call, now_us)), now_us
 
     def decide(self, session: SessionState, call: Call, now_us: int) -> Flow[Judged]:
         """The decision on a call, with what has to be looked up for it."""

@@ -26,7 +26,7 @@ from bailiwick.model.lookup import NOTHING_FOUND, Found
 from bailiwick.model.tool import Durability
 from bailiwick.policy import PolicyRequest
 
-__all__ = ["Judged", "check_open", "deny", "judge", "judge_action", "rejudge", "understand"]
+__all__ = ["Judged", "check_open", "clock_went_back", "deny", "judge", "judge_action", "rejudge", "understand"]
 
 # A clock that steps back by less than this is read as standing still; more denies (promise 1).
 CLOCK_TOLERANCE_US = 1_000_000
@@ -98,10 +98,11 @@ def judge(
 def understand(
     planes: Planes, session: SessionState, call: Call, now_us: int, found: Found = NOTHING_FOUND
 ) -> Action | Judged:
-    """What the call means, if its session may make it at all; else the denial. `found` is what was looked up for it."""
+    """What the call means, if its session may make it at all; else the denial. `now_us` has passed `clock_went_back`,
+    `found` is what was looked up for it."""
     spec = planes.catalog.find(call.tool)
     name = spec.name if spec else call.tool
-    if unusable := check_open(session, now_us):
+    if unusable := check_open(session):
         return Judged(decision=deny(name, unusable))
     # INVARIANT: a clock that moved back never brings an expired grant to life again.
     now_us = session.last_us = max(now_us, session.last_us)
@@ -122,13 +123,15 @@ def understand(
     return action
 
 
-def check_open(session: SessionState, now_us: int) -> Reason | None:
-    """Why nothing at all is decided in this session now; None if it can be."""
-    if session.closed:
-        return _closed()
-    if now_us < session.last_us - CLOCK_TOLERANCE_US:
-        return _clock_back(session.last_us - now_us)
-    return None
+def check_open(session: SessionState) -> Reason | None:
+    """Why nothing at all is decided in this session any more; None if it is open."""
+    return _closed() if session.closed else None
+
+
+def clock_went_back(known_us: int, now_us: int) -> Reason | None:
+    """Why nothing is decided now; None where the clock has not gone back. `known_us` is what the session knew before
+    the clock was read: other calls of it may have been decided since, however long this one waited."""
+    return _clock_back(known_us - now_us) if now_us < known_us - CLOCK_TOLERANCE_US else None
 
 
 def judge_action(
