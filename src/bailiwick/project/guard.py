@@ -57,6 +57,7 @@ from bailiwick.project.facts import Provider, Providers
 from bailiwick.project.holding import ProjectHolding, warn_of_observing
 from bailiwick.project.keys import ProjectKeys
 from bailiwick.project.load import Project, find_project, load_project, load_settings
+from bailiwick.project.log_parts import log_parts
 from bailiwick.project.recovery import Recovery
 from bailiwick.project.status import LOG_FOLDER, STATE_FILE, activated
 from bailiwick.project.tokens import check_named, token_shown
@@ -206,6 +207,7 @@ class Guard(Adapting):
                 env=settings.decisions.env,
                 clock=now_us,
                 entropy=secrets.token_bytes,
+                parts=log_parts(state, settings),
             )
             undo.enter_context(log)
             recovery = Recovery(

@@ -25,6 +25,7 @@ from typing import Self, TypeVar, assert_never
 from bailiwick.audit.envelope import Sealed, place, seal
 from bailiwick.audit.log import Clock, Entropy
 from bailiwick.audit.merkle import leaf_hash
+from bailiwick.audit.ports import LogParts
 from bailiwick.audit.relations import ENDS, settles
 from bailiwick.audit.report import Head, StoredContent, StoredEvent
 from bailiwick.errors import CanonicalError, LogUnavailable, StoreError
@@ -71,7 +72,13 @@ class SqliteLog:
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: LogLock, entropy: Entropy, found: Found
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        lock: LogLock,
+        entropy: Entropy,
+        found: Found,
+        parts: LogParts,
     ) -> None:
         self.path = path
         self.log_id = path.stem
@@ -81,6 +88,7 @@ class SqliteLog:
         self._db = connection
         self._lock = lock
         self._entropy = entropy
+        self._parts = parts
         self._pid = os.getpid()
         self._owner = (found.tenant, found.env)
         self._frontier = found.frontier
@@ -92,12 +100,22 @@ class SqliteLog:
         self._wal = WalSync(path, committed=lambda: self._frontier.size, failed=self._break, size=found.frontier.size)
 
     @classmethod
-    def open(cls, folder: Path, *, build: str, tenant: str, env: str, clock: Clock, entropy: Entropy) -> Self:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        build: str,
+        tenant: str,
+        env: str,
+        clock: Clock,
+        entropy: Entropy,
+        parts: LogParts | None = None,
+    ) -> Self:
         """Continue the first log of the folder that is this tenant's, free and sound; make a new one if there is none.
 
-        `build` names the software that writes. Raises StoreError: the folder cannot be written.
+        `build` names the software that writes, `parts` is what makes the log provable. Raises StoreError: the folder cannot be written.
         """
-        owner = Owner(tenant=tenant, env=env, build=build)
+        owner, parts = Owner(tenant=tenant, env=env, build=build), parts or LogParts()
         skipped: list[tuple[Path, str]] = []
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,14 +124,14 @@ class SqliteLog:
                 if lock is None:
                     continue
                 try:
-                    log = cls._attach(path, lock, owner, clock=clock, entropy=entropy)
+                    log = cls._attach(path, lock, owner, parts, clock=clock, entropy=entropy)
                 except StoreError as error:
                     skipped.append((path, str(error)))
                     continue
                 if log is not None:
                     return _surveyed(log, skipped, owner)
             path, lock = create(folder, owner, clock=clock, entropy=entropy)
-            log = cls._attach(path, lock, owner, clock=clock, entropy=entropy, fresh=True)
+            log = cls._attach(path, lock, owner, parts, clock=clock, entropy=entropy, fresh=True)
         except OSError as error:
             raise StoreError(f"no log can be opened in {folder}: {error}", hint="Is the folder writable?") from error
         assert log is not None
@@ -121,7 +139,15 @@ class SqliteLog:
 
     @classmethod
     def _attach(
-        cls, path: Path, lock: LogLock, owner: Owner, *, clock: Clock, entropy: Entropy, fresh: bool = False
+        cls,
+        path: Path,
+        lock: LogLock,
+        owner: Owner,
+        parts: LogParts,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        fresh: bool = False,
     ) -> Self | None:
         """The log at `path`, ready for use; None if it is another tenant's. Keeps the lock only if it returns a log."""
         with ExitStack() as undo:
@@ -139,7 +165,7 @@ class SqliteLog:
                 connection.execute("UPDATE meta SET value = '0' WHERE key = 'clean'")
             except sqlite3.Error as error:
                 raise unreadable(path, error) from error
-            log = cls(path, connection, lock, entropy, found)
+            log = cls(path, connection, lock, entropy, found, parts)
             if not fresh:
                 undo.callback(log._let_go)
                 log.append(tuple(reopening(path, found, owner, clock=clock, entropy=entropy)), Durability.SYNC)
