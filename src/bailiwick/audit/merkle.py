@@ -20,6 +20,7 @@ __all__ = [
     "consistency_proof",
     "inclusion_proof",
     "leaf_hash",
+    "node_hash",
     "root_of",
     "verify_consistency",
     "verify_inclusion",
@@ -35,7 +36,8 @@ def leaf_hash(data: bytes) -> bytes:
     return sha256(b"\x00" + data).digest()
 
 
-def _node(left: bytes, right: bytes) -> bytes:
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash over two subtrees."""
     return sha256(b"\x01" + left + right).digest()
 
 
@@ -57,14 +59,20 @@ class Frontier:
 
     def extended(self, leaves: Iterable[bytes]) -> Frontier:
         """The frontier after these leaf hashes; each costs two hashes on average."""
-        size, peaks = self.size, list(self.peaks)
-        for node in leaves:
-            filled = size
+        nodes = leaves if isinstance(leaves, (list, tuple)) else list(leaves)
+        size, peaks, at = self.size, list(self.peaks), 0
+        while at < len(nodes):
+            # The largest subtree that begins at `size` and is all there.
+            most = 1 << ((len(nodes) - at).bit_length() - 1)
+            width = min(size & -size or most, most)
+            node = _perfect(nodes[at : at + width])
+            filled = size // width
             while filled & 1:
-                node = _node(peaks.pop(), node)
+                node = node_hash(peaks.pop(), node)
                 filled >>= 1
             peaks.append(node)
-            size += 1
+            size += width
+            at += width
         return Frontier(size, tuple(peaks))
 
     @property
@@ -74,7 +82,7 @@ class Frontier:
             return EMPTY_ROOT
         *left, root = self.peaks
         for peak in reversed(left):
-            root = _node(peak, root)
+            root = node_hash(peak, root)
         return root
 
     def to_bytes(self) -> bytes:
@@ -87,6 +95,13 @@ class Frontier:
         if len(stored) % HASH_BYTES:
             raise ValueError(f"a frontier of {len(stored)} bytes is not made of hashes")
         return cls(size, tuple(stored[at : at + HASH_BYTES] for at in range(0, len(stored), HASH_BYTES)))
+
+
+def _perfect(nodes: Sequence[bytes]) -> bytes:
+    """The root over nodes of which there is a power of two."""
+    while len(nodes) > 1:
+        nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(nodes[::2], nodes[1::2], strict=True)]
+    return nodes[0]
 
 
 def root_of(leaves: Sequence[bytes]) -> bytes:
@@ -143,11 +158,11 @@ def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[byte
         if last == 0:
             return False
         if node & 1 or node == last:
-            found = _node(other, found)
+            found = node_hash(other, found)
             while not node & 1 and node:
                 node, last = node >> 1, last >> 1
         else:
-            found = _node(found, other)
+            found = node_hash(found, other)
         node, last = node >> 1, last >> 1
     return last == 0 and found == root
 
@@ -171,10 +186,10 @@ def verify_consistency(
         if last == 0:
             return False
         if node & 1 or node == last:
-            old, new = _node(other, old), _node(other, new)
+            old, new = node_hash(other, old), node_hash(other, new)
             while not node & 1 and node:
                 node, last = node >> 1, last >> 1
         else:
-            new = _node(new, other)
+            new = node_hash(new, other)
         node, last = node >> 1, last >> 1
     return last == 0 and old == old_root and new == new_root

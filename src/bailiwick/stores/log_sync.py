@@ -22,12 +22,26 @@ from pathlib import Path
 
 from bailiwick.stores.log_file import sync_folder
 
-__all__ = ["WalSync"]
+__all__ = ["WalSync", "sync_wal"]
 
 FLUSH_AFTER = 0.02
 """Seconds that a buffered event waits for others before it is synced: leaves 30 of the promised 50 ms to the disk."""
 
 _datasync = getattr(os, "fdatasync", os.fsync)
+
+
+def sync_wal(path: Path) -> None:
+    """Make durable what is committed in the log at `path`, whoever wrote it: its events and what lies beside them.
+    Before it is told to anybody who keeps it elsewhere: a loss of power must not take it back. Raises OSError."""
+    try:
+        wal = os.open(f"{path}-wal", os.O_RDONLY)
+    except FileNotFoundError:  # all of it is in the database, which SQLite has synced
+        return
+    try:
+        _datasync(wal)
+        sync_folder(path.parent)
+    finally:
+        os.close(wal)
 
 
 class WalSync:
@@ -55,6 +69,8 @@ class WalSync:
 
         Raises OSError if this sync or an earlier one failed.
         """
+        if self.flushed >= size:  # most of those who are committed together
+            return
         with self._sync_lock:
             if self.flushed >= size:
                 return
