@@ -7,13 +7,14 @@ a standing grant as often as it says.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bailiwick.model.decision import Outcome
 from bailiwick.model.event import Event, EventKind
 from bailiwick.model.tool import Idempotency
 
-__all__ = ["ENDS", "Relations", "Unknown", "settles"]
+__all__ = ["ENDS", "RELATED", "Decided", "Ended", "Relations", "Unknown", "settles"]
 
 STANDING = "std-"
 """What the id of a standing grant begins with, where a decision says what lifted its gates."""
@@ -22,6 +23,19 @@ ENDS = frozenset(
     {EventKind.ACTION_COMPLETED, EventKind.ACTION_FAILED, EventKind.ACTION_CANCELLED, EventKind.ACTION_EXPIRED}
 )
 """What the guard records when a permitted call is over."""
+
+RELATED = frozenset(
+    {
+        EventKind.DECISION,
+        *ENDS,
+        EventKind.ACTION_RECONCILED,
+        EventKind.APPROVAL_REMEMBERED,
+        EventKind.APPROVAL_GRANTED,
+        EventKind.CONTENT_ERASED,
+        EventKind.CONTENT_DROPPED,
+    }
+)
+"""Kinds that say something about other events, or about what lies beside them (`audit.leftovers`)."""
 
 
 def settles(end: EventKind, idempotency: object) -> bool:
@@ -44,6 +58,28 @@ class Unknown:
     given_up: bool = False
 
 
+class Decided(NamedTuple):
+    """A decision that hands out a permit, as far as others are held against it."""
+
+    seq: int
+    id: str
+    permit: str
+    outcome: str
+    tool: str
+    idempotency: str
+    approvals: frozenset[str]
+
+
+class Ended(NamedTuple):
+    """An end of a permitted call (one of ENDS), as far as it is held against others."""
+
+    seq: int
+    id: str
+    kind: EventKind
+    decision: str
+    permit: str
+
+
 @dataclass(slots=True)
 class Relations:
     """Collects while a log is read in order. `approvals` maps an approval to the decision that used it."""
@@ -54,18 +90,21 @@ class Relations:
     """How often a standing grant may be used, and how often it was, as far as this log says."""
     standing_uses: dict[str, int] = field(default_factory=dict)
     reconciled: set[str] = field(default_factory=set)
+    log: str = ""
     _permits: dict[str, str] = field(default_factory=dict)
-    _open: dict[str, Unknown] = field(default_factory=dict)
+    _open: dict[str, Decided] = field(default_factory=dict)
     _ended: dict[str, str] = field(default_factory=dict)
-    _given_up: dict[str, Unknown] = field(default_factory=dict)
+    _given_up: dict[str, Decided] = field(default_factory=dict)
 
     def add(self, event: Event) -> Iterator[tuple[str, str]]:
         """Take the next event in. Yields (code, message) of what does not fit."""
         body = event.body
         if event.kind is EventKind.DECISION:
-            yield from self._decision(event)
+            decided = _decided(event)
+            if decided is not None:
+                yield from self.decided(decided)
         elif event.kind in ENDS:
-            yield from self._outcome(event)
+            yield from self.ended(Ended(event.seq, event.id, event.kind, str(body["decision"]), str(body["permit"])))
         elif event.kind is EventKind.ACTION_RECONCILED:
             self.reconciled.add(str(body["decision"]))
         elif event.kind is EventKind.APPROVAL_REMEMBERED:
@@ -77,51 +116,72 @@ class Relations:
 
     def unknown(self) -> tuple[Unknown, ...]:
         """Permitted calls of unknown outcome, in the order of their decisions."""
-        calls = sorted((*self._open.values(), *self._given_up.values()), key=lambda call: call.seq)
-        return tuple(call for call in calls if call.decision not in self.reconciled)
-
-    def _decision(self, event: Event) -> Iterator[tuple[str, str]]:
-        permit = event.body.get("permit")
-        if permit is None:
-            return
-        permit = str(permit)
-        if event.body["outcome"] != Outcome.ALLOW.value:
-            yield "permit-without-allow", f"{event.id} is no allow and hands out permit {permit}"
-            return
-        if permit in self._permits:
-            yield "permit-twice", f"permit {permit} stands in {self._permits[permit]} and in {event.id}"
-        self._permits[permit] = event.id
-        self._open[event.id] = Unknown(
-            log=event.log,
-            seq=event.seq,
-            decision=event.id,
-            permit=permit,
-            tool=str(event.body["tool"]),
-            idempotency=str(event.body.get("idempotency")),
+        calls = sorted((*self._open.values(), *self._given_up.values()))
+        return tuple(
+            Unknown(
+                log=self.log,
+                seq=call.seq,
+                decision=call.id,
+                permit=call.permit,
+                tool=call.tool,
+                idempotency=call.idempotency,
+                given_up=call.id in self._given_up,
+            )
+            for call in calls
+            if call.id not in self.reconciled
         )
-        approved = event.body["approved"]
-        assert isinstance(approved, list)
-        for approval in sorted({str(lifted["approval"]) for lifted in approved}):
+
+    def decided(self, call: Decided) -> Iterator[tuple[str, str]]:
+        """Take a decision with a permit in. Yields (code, message) of what does not fit."""
+        if call.outcome != Outcome.ALLOW.value:
+            yield "permit-without-allow", f"{call.id} is no allow and hands out permit {call.permit}"
+            return
+        if call.permit in self._permits:
+            yield "permit-twice", f"permit {call.permit} stands in {self._permits[call.permit]} and in {call.id}"
+        self._permits[call.permit] = call.id
+        self._open[call.id] = call
+        for approval in sorted(call.approvals):
             if approval.startswith(STANDING):
                 self.standing_uses[approval] = self.standing_uses.get(approval, 0) + 1
                 continue
             if approval in self.approvals:
                 yield (
                     "approval-twice",
-                    f"approval {approval} was used twice, by {self.approvals[approval]} and {event.id}",
+                    f"approval {approval} was used twice, by {self.approvals[approval]} and {call.id}",
                 )
-            self.approvals[approval] = event.id
+            self.approvals[approval] = call.id
 
-    def _outcome(self, event: Event) -> Iterator[tuple[str, str]]:
-        decision, permit = str(event.body["decision"]), str(event.body["permit"])
-        call = self._open.pop(decision, None)
+    def ended(self, end: Ended) -> Iterator[tuple[str, str]]:
+        """Take the end of a call in. Yields (code, message) of what does not fit."""
+        call = self._open.pop(end.decision, None)
         if call is not None:
-            self._ended[decision] = call.permit
-            if not settles(event.kind, call.idempotency):
-                self._given_up[decision] = replace(call, given_up=True)
-            if call.permit != permit:
-                yield "other-permit", f"{event.kind.value} of permit {permit}; {decision} handed out {call.permit}"
-        elif decision in self._ended:
-            yield "outcome-twice", f"{event.kind.value} is a second outcome of {decision}"
+            self._ended[end.decision] = call.permit
+            if not settles(end.kind, call.idempotency):
+                self._given_up[end.decision] = call
+            if call.permit != end.permit:
+                yield (
+                    "other-permit",
+                    f"{end.kind.value} of permit {end.permit}; {end.decision} handed out {call.permit}",
+                )
+        elif end.decision in self._ended:
+            yield "outcome-twice", f"{end.kind.value} is a second outcome of {end.decision}"
         else:
-            yield "outcome-without-decision", f"{event.kind.value} of {decision}, which allowed nothing before"
+            yield "outcome-without-decision", f"{end.kind.value} of {end.decision}, which allowed nothing before"
+
+
+def _decided(event: Event) -> Decided | None:
+    """None if it hands out no permit."""
+    body = event.body
+    if "permit" not in body:
+        return None
+    approved = body["approved"]
+    assert isinstance(approved, list)
+    return Decided(
+        event.seq,
+        event.id,
+        str(body["permit"]),
+        str(body["outcome"]),
+        str(body["tool"]),
+        str(body.get("idempotency")),
+        frozenset(str(lifted["approval"]) for lifted in approved),
+    )

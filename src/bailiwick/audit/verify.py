@@ -5,57 +5,67 @@ Pure over the rows that a store gives; a store that fails midway makes the repor
 
 What is found: a changed, missing, inserted, moved or repeated record; bytes outside the schema; a content that is not
 the one committed to; rows cut off behind a recorded head; an outcome nobody decided, a permit or an approval used
-twice. Against `expected`, a head (size, root) that an auditor kept elsewhere, also truncation, replacement and
-rewriting of all that it covers.
+twice. Against heads from elsewhere (of its parent log, of an auditor, of a witness), also truncation, replacement and
+rewriting of all that they cover; with the keys of the log, checkpoints beside it that nobody of those signed.
 
-What an unsigned log without such a head cannot show: that somebody who can write the file rewrote it from some record
-on (or all of it, or dropped its end together with the recorded heads), with every hash made anew. Nor can it show that
-a whole log file was removed with its lock. Keep a head (`bailiwick audit verify` prints it) where the agent's machine
-cannot write.
+What one log cannot show: that somebody who can write its file and has its key rewrote it from some record on, with
+every hash and signature made anew, or removed it whole. What shows between the logs of a folder is asked in `folder`;
+what only a head that was kept elsewhere shows, docs/audit-integrity.md says.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bailiwick.audit.envelope import matches, read
+from bailiwick.audit.kept import Comparison, Found, KeptHead, StoredCheckpoint, own_head
+from bailiwick.audit.leftovers import Leftovers
 from bailiwick.audit.merkle import HASH_BYTES, Frontier, leaf_hash
-from bailiwick.audit.relations import Relations
-from bailiwick.audit.report import FolderReport, Head, Problem, Report, StoredContent, StoredEvent, StoredHead
+from bailiwick.audit.notes import NoteKey
+from bailiwick.audit.parent import PARENT, Family
+from bailiwick.audit.peekable import Peekable
+from bailiwick.audit.relations import Decided, Ended, Relations
+from bailiwick.audit.report import Head, Problem, Report, StoredContent, StoredEvent, StoredHead
+from bailiwick.audit.runs import RUN, Row, Told, plain_run
 from bailiwick.audit.upcast import UPCASTERS, Upcaster
 from bailiwick.errors import CanonicalError, StoreError
 from bailiwick.model.event import Event, EventKind
 
-__all__ = ["cross_check", "unread", "verify"]
-
-T = TypeVar("T")
+__all__ = ["CHECKPOINTS_APART", "unread", "verify"]
 
 MAX_PROBLEMS = 100
+CHECKPOINTS_APART = 256
+"""A log signs its head at most so many records apart. (A parent waits for witnesses, and may sign later.)"""
 BACKWARDS_US = 2_000_000
 """Threads stamp their events before they queue for the log: a later record may be this much older."""
 
 
 def verify(
-    rows: Iterable[StoredEvent],
+    rows: Iterable[Row],
     heads: Iterable[StoredHead],
     contents: Iterable[StoredContent],
     *,
     log: str,
-    expected: Head | None = None,
+    kept: Iterable[KeptHead] = (),
+    checkpoints: Iterable[StoredCheckpoint] = (),
+    keys: Collection[NoteKey] = (),
     damage: Iterable[str] = (),
     upcasters: Mapping[int, Upcaster] = UPCASTERS,
 ) -> Report:
-    """Check one log. `rows` come by seq, `heads` by size, `contents` by seq; `log` is the id that it should have.
+    """Check one log. `rows` (the columns of a `StoredEvent`) come by seq, `heads` by size, `contents` by seq; `log` is
+    the id that it should have.
 
-    `damage` are sentences of the store itself on what is wrong with its file (an index that misses a row ...).
+    `kept` are heads of it from elsewhere, `checkpoints` those that lie with it, `keys` the keys that may have signed
+    them (none: nobody is asked for). `damage` are sentences of the store itself on what is wrong with its file (an
+    index that misses a row ...).
     """
-    scan = _Scan(log=log, heads=heads, contents=contents, expected=expected, upcasters=upcasters)
+    scan = _Scan(log=log, heads=heads, contents=contents, upcasters=upcasters)
     unreadable = ""
     try:
-        for row in rows:
-            scan.row(row)
+        scan.hold_against(tuple(kept), checkpoints, keys)
+        for run in _runs(rows):
+            scan.run(run)
         scan.finish()
         for sentence in damage:
             scan.problem("storage", sentence)
@@ -64,49 +74,29 @@ def verify(
     return scan.report(unreadable)
 
 
+def _runs(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows, so many at once; when the store fails, those before it first."""
+    run: list[Row] = []
+    try:
+        for row in rows:
+            run.append(row)
+            if len(run) == RUN:
+                yield run
+                run = []
+    except StoreError:
+        if run:
+            yield run
+        raise
+    if run:
+        yield run
+
+
 def unread(log: str, *, unreadable: str = "", problem: Problem | None = None) -> Report:
     """The report on a log that could not be read at all, or that `problem` says enough of."""
-    scan = _Scan(log=log, heads=(), contents=(), expected=None, upcasters=UPCASTERS)
+    scan = _Scan(log=log, heads=(), contents=(), upcasters=UPCASTERS)
     if problem is not None:
         scan.problem(problem.code, problem.message, problem.seq, problem.event)
     return scan.report(unreadable)
-
-
-def cross_check(reports: Iterable[Report], warnings: Iterable[Problem] = ()) -> FolderReport:
-    """What only shows between logs: an approval used in two of them or never granted, a standing grant used more often
-    than it says, a call reconciled elsewhere."""
-    logs = tuple(reports)
-    granted = {approval for report in logs for approval in report.relations.granted}
-    reconciled = {decision for report in logs for decision in report.relations.reconciled}
-    problems: list[Problem] = []
-    used: dict[str, str] = {}
-    for report in logs:
-        for approval, decision in report.relations.approvals.items():
-            if approval in used:
-                text = f"approval {approval} was used twice, by {used[approval]} and {decision}"
-                problems.append(Problem(code="approval-twice", message=text, event=decision))
-            used[approval] = decision
-            if approval not in granted:
-                text = f"{decision} used approval {approval}, and no log records who granted it"
-                problems.append(Problem(code="approval-without-grant", message=text, event=decision))
-    problems += _standing(logs)
-    unknown = tuple(call for report in logs for call in report.unknown if call.decision not in reconciled)
-    return FolderReport(logs=logs, problems=tuple(problems), warnings=tuple(warnings), unknown=unknown)
-
-
-def _standing(logs: Iterable[Report]) -> Iterator[Problem]:
-    given: dict[str, int] = {}
-    uses: Counter[str] = Counter()
-    for report in logs:
-        given |= report.relations.standing
-        uses.update(report.relations.standing_uses)
-    for grant, used in sorted(uses.items()):
-        if grant not in given:
-            text = f"standing grant {grant} was used, and no log records who gave it"
-            yield Problem(code="standing-without-grant", message=text)
-        elif used > given[grant]:
-            text = f"standing grant {grant} was used {used} times, and is for {given[grant]}"
-            yield Problem(code="standing-overused", message=text)
 
 
 class _Scan:
@@ -118,18 +108,20 @@ class _Scan:
         log: str,
         heads: Iterable[StoredHead],
         contents: Iterable[StoredContent],
-        expected: Head | None,
         upcasters: Mapping[int, Upcaster],
     ) -> None:
         self.log = log
         self.size = 0
         self.tree: Frontier | None = Frontier()
-        self.relations = Relations()
-        self._heads = _Peekable(heads)
-        self._contents = _Peekable(contents)
-        self._expected = expected
-        self._expected_root: str | None = None
+        self.relations = Relations(log=log)
+        self._heads = Peekable(heads)
+        self._contents = Peekable(contents)
+        self._kept = Comparison(())
+        self._checkpoints = self._signed = self._covered = 0
         self._upcasters = upcasters
+        self._owner = ("", "")
+        self._parents: set[str] = set()
+        self._family = Family() if log.startswith(PARENT) else None
         self._last_head = 0
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
@@ -138,13 +130,81 @@ class _Scan:
         self._ords: dict[str, int] = {}
         self._kinds: Counter[str] = Counter()
         self._last_us = 0
-        self._found = self._erased = 0
+        self._found = self._sealed = 0
+        self._left = Leftovers()
 
     def problem(self, code: str, message: str, seq: int | None = None, event: str = "") -> None:
         if len(self._problems) < MAX_PROBLEMS:
             self._problems.append(Problem(code=code, message=message, seq=seq, event=event))
         else:
             self._more += 1
+
+    def hold_against(
+        self, kept: Sequence[KeptHead], checkpoints: Iterable[StoredCheckpoint], keys: Collection[NoteKey]
+    ) -> None:
+        """Before the first row: which heads the log is to agree with."""
+        heads, sizes = list(kept), set()
+        for stored in checkpoints:
+            self._checkpoints += 1
+            sizes.add(stored.size)
+            if stored.size - self._covered > CHECKPOINTS_APART and self._family is None:
+                text = f"between {self._covered} and {stored.size} records there is no checkpoint: one was removed"
+                self.problem("checkpoint-gone", text, self._covered)
+            self._covered = stored.size
+            head, signed, wrong = own_head(stored, self.log, keys)
+            self._signed += signed
+            if head is not None:
+                heads.append(head)
+            if wrong:
+                self.problem("checkpoint-forged", wrong, max(stored.size - 1, 0))
+        for head in kept:
+            if head.printed and head.size not in sizes:
+                self.problem("checkpoint-gone", f"the log does not hold {head.source} any more", head.size - 1)
+        self._kept = Comparison(heads)
+
+    def run(self, rows: Sequence[Row]) -> None:
+        """The next rows: as many at once as nothing is wrong with."""
+        at = 0
+        while at < len(rows):
+            if self.tree is not None and self._family is None and self._kinds[EventKind.LOG_OPENED.value]:
+                told = plain_run(rows[at:] if at else rows, self.log, self.size)
+                if told.commitments:
+                    here = rows[at : at + len(told.commitments)]
+                    at += len(here)
+                    self._plain(here, told)
+                    continue
+            self.row(StoredEvent.of(rows[at]))
+            at += 1
+
+    def _plain(self, rows: Sequence[Row], told: Told) -> None:
+        """Rows of which each is as it should be by itself."""
+        _seqs, ids, sessions, ords, kinds, times, _datas, leaves = zip(*rows, strict=True)
+        self._orders(self.size, ids, sessions, ords, times)
+        self._kinds.update(kinds)
+        for fact in told.related:
+            self._hold_together(fact)
+        self._commitments_of(self.size, told.commitments, ids, times)
+        while leaves:
+            many = self._undisturbed()
+            self._grow(leaves[:many])
+            leaves = leaves[many:]
+
+    def _hold_together(self, fact: Decided | Ended | Event) -> None:
+        if isinstance(fact, Decided):
+            wrong = self.relations.decided(fact)
+        elif isinstance(fact, Ended):
+            wrong = self.relations.ended(fact)
+        else:
+            self._left.event(fact)
+            wrong = self.relations.add(fact)
+        for code, message in wrong:
+            self.problem(code, f"record {fact.seq}: {message}", fact.seq, fact.id)
+
+    def _undisturbed(self) -> int:
+        """So many rows from here on to the next head; at least one."""
+        head = self._heads.head
+        dues = [head.size if head is not None else 0, self._kept.due]
+        return max(min((due - self.size for due in dues if due), default=RUN), 1)
 
     def row(self, row: StoredEvent) -> None:
         if row.seq != self.size:
@@ -156,10 +216,11 @@ class _Scan:
         if event is not None:
             self._place(row, event)
             self._relate(event)
-            self._commitments(event.commitments, row)
-        else:
-            self._commitments({}, row)
-        self._grow(row)
+        commitments = event.commitments if event is not None else {}
+        self._commitments_of(row.seq, (commitments,), (row.id,), (row.ts_us,))
+        # The stored leaf where it can be one: bytes that differ from it are reported by name already, and the recorded
+        # heads still tell whether anything else was changed.
+        self._grow([row.leaf if len(row.leaf) == HASH_BYTES else leaf_hash(row.data)])
 
     def _event(self, row: StoredEvent) -> Event | None:
         """The record's event; None if its bytes are none."""
@@ -172,7 +233,7 @@ class _Scan:
             return None
 
     def _place(self, row: StoredEvent, event: Event) -> None:
-        """The event stands where it says, once, next in its session, and under the columns that it is found by."""
+        """The event stands where it says and under the columns that it is found by."""
         if event.log != self.log:
             self.problem("foreign", f"record {row.seq} belongs to log {event.log}", row.seq, event.id)
         if event.seq != row.seq:
@@ -180,26 +241,39 @@ class _Scan:
         columns = (event.id, event.session, event.ord, event.kind.value, event.ts_us)
         if columns != (row.id, row.session, row.ord, row.kind, row.ts_us):
             self.problem("index-differs", f"record {row.seq} is filed under what it does not say", row.seq, event.id)
-        if event.id in self._ids:
-            self.problem("repeated", f"event {event.id} is in the log twice", row.seq, event.id)
-        self._ids.add(event.id)
-        due = self._ords.get(event.session, 0)
-        if event.ord != due:
-            text = f"record {row.seq} is number {event.ord} of its session where {due} should follow"
-            self.problem("session-gap", text, row.seq, event.id)
-        self._ords[event.session] = event.ord + 1
+        self._orders(event.seq, (event.id,), (event.session,), (event.ord,), (event.ts_us,))
         self._kinds[event.kind.value] += 1
-        if event.ts_us < self._last_us - BACKWARDS_US:
-            older_ms = (self._last_us - event.ts_us) // 1000
-            text = f"record {row.seq} is {older_ms} ms older than the one before: clock set back?"
-            self._warnings.append(Problem(code="clock-back", message=text, seq=row.seq, event=event.id))
-        self._last_us = event.ts_us
+
+    def _orders(
+        self, first: int, ids: Sequence[str], sessions: Sequence[str], ords: Sequence[int], times: Sequence[int]
+    ) -> None:
+        """Each event stands there once, next in its session, and is not older than the one before."""
+        known, nexts, last_us = self._ids, self._ords, self._last_us
+        for seq, (id_, session, ord_, ts_us) in enumerate(zip(ids, sessions, ords, times, strict=True), first):
+            if id_ in known:
+                self.problem("repeated", f"event {id_} is in the log twice", seq, id_)
+            known.add(id_)
+            due = nexts.get(session, 0)
+            nexts[session] = ord_ + 1
+            if ord_ != due:
+                text = f"record {seq} is number {ord_} of its session where {due} should follow"
+                self.problem("session-gap", text, seq, id_)
+            if ts_us < last_us - BACKWARDS_US:
+                text = f"record {seq} is {(last_us - ts_us) // 1000} ms older than the one before: clock set back?"
+                self._warnings.append(Problem(code="clock-back", message=text, seq=seq, event=id_))
+            last_us = ts_us
+        self._last_us = last_us
 
     def _relate(self, event: Event) -> None:
         """The event fits the ones before it."""
-        for code, message in self.relations.add(event):
+        self._left.event(event)
+        relations = self.relations if self._family is None else self._family
+        for code, message in relations.add(event):
             self.problem(code, f"record {event.seq}: {message}", event.seq, event.id)
         if event.kind is EventKind.LOG_OPENED:
+            self._owner = (event.tenant, event.env)
+            if "parent" in event.body:
+                self._parents.add(str(event.body["parent"]))
             if event.body["log"] != self.log:
                 self.problem("foreign", f"record {event.seq} opened log {event.body['log']}", event.seq, event.id)
             previous = event.body.get("previous")
@@ -212,35 +286,51 @@ class _Scan:
         elif not self._kinds[EventKind.LOG_OPENED.value]:
             self.problem("headless", "the log does not begin with its opening", event.seq, event.id)
 
-    def _commitments(self, commitments: Mapping[str, str], row: StoredEvent) -> None:
+    def _commitments_of(
+        self, first: int, commitments: Iterable[Mapping[str, str]], ids: Iterable[str], times: Iterable[int]
+    ) -> None:
         """Each content is the one that its event committed to, and there is none that no event committed to."""
-        seen: set[str] = set()
-        while (content := self._contents.head) is not None and content.seq <= row.seq:
-            self._contents.advance()
-            where = f"content '{content.role}' of record {content.seq}"
-            commitment = commitments.get(content.role) if content.seq == row.seq else None
-            if commitment is None or content.role in seen:
-                self.problem("stray-content", f"{where} belongs to no event", content.seq)
-                continue
-            seen.add(content.role)
-            self._found += 1
-            if not matches(commitment, content.salt, content.data):
-                self.problem("content-changed", f"{where} is not the one committed to", content.seq, row.id)
-        self._erased += len(commitments.keys() - seen)
+        contents, content = self._contents, self._contents.head
+        for seq, (committed, id_, ts_us) in enumerate(zip(commitments, ids, times, strict=True), first):
+            there = 0
+            if content is not None and content[0] <= seq:
+                there = self._contents_of(seq, id_, committed)
+                content = contents.head
+            if there != len(committed):
+                self._left.bare(len(committed) - there, ts_us)
 
-    def _grow(self, row: StoredEvent) -> None:
-        """Add the record to the tree and compare it with the head that was stored after it."""
-        self.size += 1
+    def _contents_of(self, seq: int, id_: str, committed: Mapping[str, str]) -> int:
+        """Take in the contents up to this record's. → how many of those that it committed to are there."""
+        contents, content, seen = self._contents, self._contents.head, list[str]()
+        while content is not None and content[0] <= seq:
+            of, role, salt, data, key, gone = content
+            content = contents.advance()
+            commitment = committed.get(role) if of == seq else None
+            if commitment is None or role in seen:
+                self.problem("stray-content", f"content '{role}' of record {of} belongs to no event", of)
+                continue
+            seen.append(role)
+            if gone:
+                self._left.gone(key)
+            elif data is None:
+                self._sealed += 1
+                self._left.sealed(key)
+            elif not matches(commitment, salt, data):
+                text = f"content '{role}' of record {of} is not the one committed to"
+                self.problem("content-changed", text, of, id_)
+        self._found += len(seen)
+        return len(seen)
+
+    def _grow(self, leaves: Sequence[bytes]) -> None:
+        """Add records to the tree and compare it with the head that was stored after them."""
+        self.size += len(leaves)
         if self.tree is not None:
-            # The stored leaf where it can be one: bytes that differ from it are reported by name already, and the
-            # recorded heads still tell whether anything else was changed.
-            leaf = row.leaf if len(row.leaf) == HASH_BYTES else leaf_hash(row.data)
-            self.tree = self.tree.extended((leaf,))
+            self.tree = self.tree.extended(leaves)
         while (head := self._heads.head) is not None and head.size <= self.size:
             self._heads.advance()
             self._compare(head)
-        if self._expected is not None and self.size == self._expected[0] and self.tree is not None:
-            self._expected_root = self._head()[1]
+        if self._kept.due and self._kept.due <= self.size:
+            self._agree(self._kept.at(self.size, self._head()[1] if self.tree is not None else ""))
 
     def _compare(self, head: StoredHead) -> None:
         """INVARIANT: `tree` is what the stored heads say, or a problem was reported."""
@@ -267,17 +357,12 @@ class _Scan:
         elif self._last_head != self.size:
             self.problem("uncovered", f"no recorded head covers the records from {self._last_head} on", self._last_head)
         if not self.size:
-            self.problem("empty", "the log holds nothing, not even its opening")
-        self._compare_expected()
+            self.problem("empty", "the log holds nothing, not even its opening", 0)
+        self._agree(self._kept.rest(self.size))
 
-    def _compare_expected(self) -> None:
-        if self._expected is None:
-            return
-        size, root = self._expected
-        if self.size < size:
-            self.problem("truncated", f"the auditor's head covers {size} records; {self.size} are there", self.size)
-        elif size and self._expected_root != root:
-            self.problem("replaced", f"the first {size} records are not the ones that the auditor's head covers")
+    def _agree(self, found: Iterable[Found]) -> None:
+        for code, message, seq in found:
+            self.problem(code, message, seq)
 
     def _head(self) -> Head:
         assert self.tree is not None
@@ -295,32 +380,15 @@ class _Scan:
             kinds=dict(self._kinds),
             sessions=len(self._ords.keys() - {""}),
             contents=self._found,
-            erased=self._erased,
+            erased=self._left.erased,
+            sealed=self._sealed,
+            left=self._left.left(),
             relations=self.relations,
+            owner=self._owner,
+            parents=frozenset(self._parents),
+            family=self._family,
+            checkpoints=self._checkpoints,
+            signed=self._signed,
+            covered=self._covered,
+            checked=tuple(self._kept.fits),
         )
-
-
-class _Peekable(Generic[T]):
-    """An iterator whose next item can be looked at. Nothing is read before the first look."""
-
-    def __init__(self, items: Iterable[T]) -> None:
-        self._items = items
-        self._iterator: Iterator[T] | None = None
-        self._head: T | None = None
-
-    @property
-    def head(self) -> T | None:
-        """The next item; None at the end."""
-        if self._iterator is None:
-            self._iterator = iter(self._items)
-            self._head = next(self._iterator, None)
-        return self._head
-
-    def advance(self) -> None:
-        assert self._iterator is not None
-        self._head = next(self._iterator, None)
-
-    def rest(self) -> Iterator[T]:
-        while (head := self.head) is not None:
-            self.advance()
-            yield head

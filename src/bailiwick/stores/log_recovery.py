@@ -35,7 +35,17 @@ from bailiwick.stores.log_file import (
 )
 from bailiwick.stores.log_reader import LogReader
 
-__all__ = ["Found", "Owner", "create", "examine", "left_open", "not_reconciled", "reopening"]
+__all__ = [
+    "Found",
+    "Owner",
+    "create",
+    "examine",
+    "left_open",
+    "make",
+    "not_reconciled",
+    "opening_of",
+    "reopening",
+]
 
 PER_EVENT = 500
 """So many unknown decisions fit into one `log.recovered`."""
@@ -54,9 +64,11 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A sound log as it was found: `opened` is the seq of its last opening, `unresolved` calls without an outcome."""
+    """A sound log as it was found: `first` is the leaf hash of its opening, `opened` the seq of the last one,
+    `unresolved` are calls without an outcome."""
 
     frontier: Frontier
+    first: bytes
     tenant: str
     env: str
     clean: bool
@@ -64,45 +76,72 @@ class Found:
     unresolved: tuple[Event, ...]
 
 
-def create(folder: Path, owner: Owner, *, clock: Clock, entropy: Entropy) -> tuple[Path, LogLock]:
-    """A new log that holds its `log.opened`, durable, and the lock on it. Raises StoreError, OSError."""
-    now_us = clock()
-    path = log_path(folder, f"log-{new_id(now_us, entropy(10))}")
+def create(folder: Path, owner: Owner, *, clock: Clock, entropy: Entropy, parent: str = "") -> tuple[Path, LogLock]:
+    """A new log that holds its `log.opened`, durable, and the lock on it. `parent` is the parent log that it names.
+    Raises StoreError, OSError."""
+    path = log_path(folder, f"log-{new_id(clock(), entropy(10))}")
     lock = LogLock.take(path)
     if lock is None:
         raise StoreError(f"{path} is held by somebody else", hint="Two logs got the same id: try again.")
+    try:
+        make(path, owner, clock=clock, entropy=entropy, parent=parent)
+    except StoreError:
+        if not path.exists():
+            with suppress(OSError):  # a lock without its log would look as if one was removed
+                lock_path(path).unlink(missing_ok=True)
+        lock.release()
+        raise
+    return path, lock
+
+
+def make(path: Path, owner: Owner, *, clock: Clock, entropy: Entropy, parent: str = "") -> None:
+    """Make the file of a log that holds its `log.opened`, durable under its name. Raises StoreError."""
+    now_us = clock()
+    body: dict[str, object] = {"log": path.stem, "build": owner.build}
+    if parent:
+        body["parent"] = parent
     fresh = path.with_suffix(".new")
     try:
         with closing(create_tables(fresh)) as connection:
-            draft = _draft(owner, EventKind.LOG_OPENED, {"log": path.stem, "build": owner.build}, now_us, entropy)
+            draft = _draft(owner, EventKind.LOG_OPENED, body, now_us, entropy)
             data = place(seal(draft, entropy), log=path.stem, seq=0, ord_=0)
             leaf = leaf_hash(data)
             row = StoredEvent(0, draft.id, draft.session, 0, draft.kind.value, now_us, data, leaf)
             connection.execute("INSERT INTO meta VALUES ('clean', '1')")
             write(connection, [row], [], Frontier().extended([leaf]))
         fresh.rename(path)
-        sync_folder(folder)
+        sync_folder(path.parent)
     except (sqlite3.Error, OSError) as error:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
-            if not path.exists():
-                lock_path(path).unlink(missing_ok=True)  # a lock without its log would look as if one was removed
-        lock.release()
-        raise StoreError(f"no log can be made in {folder}: {error}", hint="Is the disk full or read-only?") from error
-    return path, lock
+        text = f"no log can be made in {path.parent}: {error}"
+        raise StoreError(text, hint="Is the disk full or read-only?") from error
 
 
 def examine(path: Path, connection: sqlite3.Connection) -> Found:
     """Check that a log can be continued, and find the calls that it left open. Raises StoreError, sqlite3.Error."""
     frontier = sound_tail(path, connection)
-    first = next(_events(path, connection, "seq = 0", ()), None)
-    if first is None or first.kind is not EventKind.LOG_OPENED or first.log != path.stem:
-        raise StoreError(f"{path} does not begin with its own opening", hint="Was the file renamed or replaced?")
+    first = opening_of(path, connection)
+    (leaf,) = connection.execute("SELECT leaf FROM events WHERE seq = 0").fetchone()
     clean, opened = _clean(connection), _opened(connection)
     unresolved = () if clean else _unresolved(path, connection, opened)
     return Found(
-        frontier=frontier, tenant=first.tenant, env=first.env, clean=clean, opened=opened, unresolved=unresolved
+        frontier=frontier,
+        first=leaf,
+        tenant=first.tenant,
+        env=first.env,
+        clean=clean,
+        opened=opened,
+        unresolved=unresolved,
     )
+
+
+def opening_of(path: Path, connection: sqlite3.Connection) -> Event:
+    """The first record of a log. Raises StoreError if it is not its own opening."""
+    first = next(_events(path, connection, "seq = 0", ()), None)
+    if first is None or first.kind is not EventKind.LOG_OPENED or first.log != path.stem:
+        raise StoreError(f"{path} does not begin with its own opening", hint="Was the file renamed or replaced?")
+    return first
 
 
 def _clean(connection: sqlite3.Connection) -> bool:
