@@ -22,6 +22,7 @@ __all__ = [
     "MAX_CARD_BYTES",
     "Before",
     "Edit",
+    "card_about",
     "card_arguments",
     "card_text",
     "differing",
@@ -50,21 +51,23 @@ _NAME = re.compile(r"\w[\w.@/+-]*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
     """The call of the same tool that was approved last for the same chain: its approval, and its arguments (canonical
-    bytes) where whoever reads this card may read them too."""
+    bytes) where whoever reads this card may read them too. `about` as in `card_about`."""
 
     approval: str
     at_ms: int
     args: Mapping[str, Json]
     readable: bool
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """Whose edit of which request a call is."""
+    """Whose edit of which request a call is. `about` as in `card_about`."""
 
     approval: str
     by: str
     args: Mapping[str, Json]
+    about: tuple[str, ...] = ()
 
 
 def draw_card(
@@ -108,6 +111,9 @@ def draw_card(
         names = differing(edit.args, arguments)
         asked = {name: thaw(edit.args[name]) for name in names if name in edit.args}
         card["edit"] = {"approval": edit.approval, "by": edit.by, "changed": names, "asked": asked}
+    about = {*action.subjects, *(before.about if before else ()), *(edit.about if edit else ())}
+    if about:
+        card["about"] = sorted(about)
     drawn = canonical(card)
     if len(drawn) > MAX_CARD_BYTES and before is not None:
         # What was approved before is no part of the call: the card is complete without it.
@@ -188,6 +194,17 @@ def card_arguments(card: bytes) -> dict[str, Json]:
         return {}
     arguments = shown.get("arguments") if isinstance(shown, dict) else None
     return arguments if isinstance(arguments, dict) else {}
+
+
+def card_about(card: bytes) -> tuple[str, ...]:
+    """The people whom the call of a card is about, as the catalog says, and those of the calls that it is compared
+    with: the card is erased with each of them."""
+    try:
+        shown = parse(card)
+    except CanonicalError:
+        return ()
+    about = shown.get("about") if isinstance(shown, dict) else None
+    return tuple(each for each in about if isinstance(each, str)) if isinstance(about, list) else ()
 
 
 def card_text(card: bytes) -> str:
