@@ -2,33 +2,59 @@
 
 Values for a command line or a console to render, over all logs of a folder: a session may have events in several.
 Raises UsageError for what a person asked wrongly; StoreError comes from the readers.
+
+INVARIANT: events are found through links and read from their logs, and one is told of only if it says itself that it
+belongs. So an answer costs what the event is linked with, however long the logs are; `timeline` alone reads on.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from typing import Protocol
 
+from bailiwick.audit.links import Relation
 from bailiwick.audit.log import EventReader
-from bailiwick.audit.relations import ENDS
+from bailiwick.audit.slices import FlowGraph
 from bailiwick.errors import UsageError
 from bailiwick.model.canonical import parse
 from bailiwick.model.event import Event, EventKind
 
-__all__ = ["ArgumentTrace", "OriginTrace", "Shown", "Why", "find", "reasons", "related", "show", "timeline", "why"]
+__all__ = [
+    "MAX_RELATED",
+    "ArgumentTrace",
+    "EventGraph",
+    "OriginTrace",
+    "Shown",
+    "Why",
+    "decided",
+    "find",
+    "reasons",
+    "related",
+    "show",
+    "timeline",
+    "why",
+]
 
-_HEARD = frozenset({"prompt", "instructions"})
-_APPROVALS = frozenset(
-    {
-        EventKind.APPROVAL_REQUESTED,
-        EventKind.APPROVAL_GRANTED,
-        EventKind.APPROVAL_DENIED,
-        EventKind.APPROVAL_REFUSED,
-        EventKind.APPROVAL_REMEMBERED,
-    }
-)
+MAX_RELATED = 500
+"""Events that are told of as belonging to a call, at most."""
+_OF_A_CALL = (Relation.OUTCOME, Relation.RESULT, Relation.ABOUT)
+_ABOUT = (Relation.ABOUT,)
+_APPROVALS = "approval."
+
+
+class EventGraph(FlowGraph, Protocol):
+    """Events, what they follow from and what they hold, over all logs of a folder (`bailiwick.stores.log_index`)."""
+
+    def event(self, event_id: str) -> Event | None:
+        """The event in full, as it was written; None if no log here has it."""
+        ...
+
+    def content(self, event_id: str, role: str) -> bytes | None:
+        """A content of it; None if it never was there or was erased."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +90,8 @@ class ArgumentTrace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """A decision, where its arguments' values came from, what the session had been told before (prompts and
-    instructions), and what followed: approvals and the outcome."""
+    """A decision, where its arguments' values came from, what the call names as what it was made upon (the
+    model call that wrote it, or what the model was told last), and what followed: approvals and the outcome."""
 
     decision: Event
     arguments: tuple[ArgumentTrace, ...]
@@ -79,7 +105,7 @@ def timeline(
     session: str | None = None,
     kinds: Collection[EventKind] | None = None,
     last: int | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Events of all logs, merged by time; within a log they keep its order. `last`: none but the last so many records
     of each log are looked at."""
     after = [-1 if last is None else max(-1, reader.head()[0] - last - 1) for reader in readers]
@@ -108,50 +134,47 @@ def find(readers: Sequence[EventReader], event_id: str) -> tuple[EventReader, Ev
         event = reader.event(event_id)
         if event is not None:
             return reader, event
-    raise UsageError(
-        f"no log here has an event {event_id!r}",
-        hint="Ids of events stand in `bailiwick audit show`, in denials and in approval cards.",
-    )
+    raise _no_event(event_id)
 
 
-def show(readers: Sequence[EventReader], event_id: str) -> Shown:
+def show(graph: EventGraph, event_id: str) -> Shown:
     """One event with all that belongs to it."""
-    reader, event = find(readers, event_id)
-    contents = {role: reader.content(event.id, role) for role in event.commitments}
-    decision = _decision_of(readers, event)
-    belongs = related(readers, decision) if decision is not None else ()
+    event = _event(graph, event_id)
+    contents = {role: graph.content(event.id, role) for role in event.commitments}
+    decision = _decision_of(graph, event)
+    belongs = related(graph, decision) if decision is not None else ()
     if decision is not None and decision.id != event.id:
         belongs = (decision, *belongs)
     return Shown(event=event, contents=contents, related=tuple(other for other in belongs if other.id != event.id))
 
 
-def why(readers: Sequence[EventReader], event_id: str) -> Why:
+def why(graph: EventGraph, event_id: str) -> Why:
     """Why a call was decided as it was. `event_id` is the decision's, or that of its outcome or approval."""
-    _reader, event = find(readers, event_id)
-    decision = _decision_of(readers, event)
+    event = _event(graph, event_id)
+    decision = _decision_of(graph, event)
     if decision is None:
         raise UsageError(
             f"event {event.id} is a {event.kind.value} and belongs to no decision",
             hint="Ask about a decision, its outcome or its approval.",
         )
-    heard = (
-        earlier
-        for earlier in timeline(readers, session=decision.session, kinds=[EventKind.CONTENT_INGESTED])
-        if earlier.body["origin"] in _HEARD and _when(earlier) < _when(decision)
-    )
+    told = (graph.event(parent) for parent in decision.parents)
     return Why(
         decision=decision,
-        arguments=tuple(_argument(readers, item) for item in _records(decision.body["arguments"])),
-        heard=tuple(heard),
-        related=related(readers, decision),
+        arguments=tuple(_argument(graph, item) for item in _records(decision.body["arguments"])),
+        heard=tuple(event for event in told if event is not None),
+        related=related(graph, decision),
     )
 
 
-def reasons(readers: Sequence[EventReader], decision: Event) -> tuple[dict[str, str], ...]:
+def decided(graph: EventGraph, event_id: str) -> Event | None:
+    """The decision that an event belongs to; None if it belongs to none. Raises UsageError if no log has it."""
+    return _decision_of(graph, _event(graph, event_id))
+
+
+def reasons(content: Callable[[str, str], bytes | None], decision: Event) -> tuple[dict[str, str], ...]:
     """Why a call was decided so: {plane, code, message, hint} for each reason, whether its words stand in the event or
-    in its content `reasons`. Words that were erased are empty."""
-    found = (reader.content(decision.id, "reasons") for reader in readers if "reasons" in decision.commitments)
-    kept = next((data for data in found if data is not None), None)
+    in its content `reasons`, looked up by `content`. Words that were erased are empty."""
+    kept = content(decision.id, "reasons") if "reasons" in decision.commitments else None
     words = parse(kept) if kept is not None else []
     assert isinstance(words, list)
     told: list[dict[str, str]] = []
@@ -163,60 +186,89 @@ def reasons(readers: Sequence[EventReader], decision: Event) -> tuple[dict[str, 
     return tuple(told)
 
 
-def _decision_of(readers: Sequence[EventReader], event: Event) -> Event | None:
+def related(graph: EventGraph, decision: Event) -> tuple[Event, ...]:
+    """What belongs to a decided call, in order of time, MAX_RELATED of it: its outcome, the label of its result, what
+    was made of its values, and its approvals."""
+    found: dict[str, Event] = {}
+    for edge in graph.edges_forward(decision.id, relations=_OF_A_CALL, limit=MAX_RELATED):
+        event = _event(graph, edge.later)
+        if event.body.get("decision") == decision.id:
+            found[event.id] = event
+    approvals = {record["approval"] for record in _records(decision.body["approved"])}
+    approvals |= {event.body["approval"] for event in found.values() if _is_approval(event)}
+    lifted = (edge for edge in graph.edges_back(decision.id) if edge.relation is Relation.APPROVED)
+    near = [*found, *(edge.earlier for edge in lifted if graph.entry(edge.earlier) is not None)]
+    for event in _answers(graph, near):
+        names = {event.body.get(name) for name in ("approval", "grant", "successor")}
+        if not approvals.isdisjoint(names):
+            approvals |= names if event.kind is EventKind.APPROVAL_EDITED else set()
+            found[event.id] = event
+    return tuple(sorted(found.values(), key=_when))
+
+
+def _answers(graph: EventGraph, near: Sequence[str]) -> Iterator[Event]:
+    """The records of people's and rules' answers, to and fro, from those `near` a decision on."""
+    waiting, seen = list(near), set(near)
+    while waiting and len(seen) < MAX_RELATED:
+        event = _event(graph, waiting.pop(0))
+        if not _is_approval(event):
+            continue
+        yield event
+        back = (edge.earlier for edge in graph.edges_back(event.id) if edge.relation is Relation.ABOUT)
+        forth = (edge.later for edge in graph.edges_forward(event.id, relations=_ABOUT))
+        for other in (*back, *forth):
+            if other not in seen and graph.entry(other) is not None:
+                seen.add(other)
+                waiting.append(other)
+
+
+def _is_approval(event: Event) -> bool:
+    return event.kind.value.startswith(_APPROVALS)
+
+
+def _decision_of(graph: EventGraph, event: Event) -> Event | None:
     """The decision that an event is about: itself, or the one that it names, also by way of its approval's request."""
     if event.kind is EventKind.DECISION:
         return event
     named = event.body.get("decision")
-    if named is None and event.kind in _APPROVALS:
-        requests = timeline(readers, kinds=[EventKind.APPROVAL_REQUESTED])
-        asked = (request for request in requests if request.body["approval"] == event.body["approval"])
-        named = next((request.body["decision"] for request in asked), None)
-    if named is None:
-        return None
-    return next((found for reader in readers if (found := reader.event(str(named))) is not None), None)
+    if named is None and _is_approval(event):
+        asked = (one.body["decision"] for one in _answers(graph, [event.id]) if "decision" in one.body)
+        named = next(asked, None)
+    return None if named is None else graph.event(str(named))
 
 
-def related(readers: Sequence[EventReader], decision: Event) -> tuple[Event, ...]:
-    """What belongs to a decided call, in order of time: its outcome, the label of its result, and its approvals."""
-    own = {*ENDS, EventKind.CONTENT_INGESTED}
-    elsewhere = {*_APPROVALS, EventKind.ACTION_RECONCILED}  # by people, outside the session
-    events = [*timeline(readers, session=decision.session, kinds=own), *timeline(readers, kinds=elsewhere)]
-    approvals = {record["approval"] for record in _records(decision.body["approved"])}
-    approvals |= {
-        event.body["approval"]
-        for event in events
-        if event.kind is EventKind.APPROVAL_REQUESTED and event.body["decision"] == decision.id
-    }
-    mine = (
-        event
-        for event in events
-        if event.body.get("decision") == decision.id
-        or (event.kind in _APPROVALS and not approvals.isdisjoint((event.body["approval"], event.body.get("grant"))))
+def _event(graph: EventGraph, event_id: str) -> Event:
+    event = graph.event(event_id)
+    if event is None:
+        raise _no_event(event_id)
+    return event
+
+
+def _no_event(event_id: str) -> UsageError:
+    return UsageError(
+        f"no log here has an event {event_id!r}",
+        hint="Ids of events stand in `bailiwick audit show`, in denials and in approval cards.",
     )
-    return tuple(sorted(mine, key=_when))
 
 
-def _argument(readers: Sequence[EventReader], record: Mapping[str, object]) -> ArgumentTrace:
+def _argument(graph: EventGraph, record: Mapping[str, object]) -> ArgumentTrace:
     endorsed_by = record["endorsed_by"]
     assert isinstance(endorsed_by, list)
     return ArgumentTrace(
         name=str(record["name"]),
         endorsed=record["endorsed"] is True,
         endorsed_by=tuple(str(by) for by in endorsed_by),
-        origins=tuple(_origin(readers, origin) for origin in _records(record["origins"])),
+        origins=tuple(_origin(graph, origin) for origin in _records(record["origins"])),
     )
 
 
-def _origin(readers: Sequence[EventReader], record: Mapping[str, object]) -> OriginTrace:
-    event_id = str(record["event"])
-    found = (event for reader in readers if (event := reader.event(event_id)) is not None)
+def _origin(graph: EventGraph, record: Mapping[str, object]) -> OriginTrace:
     return OriginTrace(
         content=str(record["content"]),
         source=str(record["source"]),
         path=str(record["path"]),
         how=str(record["how"]),
-        event=next(found, None),
+        event=graph.event(str(record["event"])),
     )
 
 

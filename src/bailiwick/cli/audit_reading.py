@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from bailiwick.audit.log import EventReader
-from bailiwick.cli.audit_why import Content
+from bailiwick.audit.trace import EventGraph
+from bailiwick.cli.audit_trace import Content
 from bailiwick.cli.output import console, os_user, refuse, shown
 from bailiwick.errors import UsageError
 from bailiwick.guard.administration.administering import authorise
@@ -77,14 +77,9 @@ def unasked(folder: Path | None) -> Iterator[Sequence[LogReader]]:
         yield [stack.enter_context(LogReader.open(path)) for path in _some(log_folder(folder))]
 
 
-def text_of(readers: Sequence[EventReader]) -> Content:
-    """Looks up the text of a recorded content in any of these logs."""
-
-    def text(event_id: str) -> bytes | None:
-        found = (reader.content(event_id, "text") for reader in readers)
-        return next((data for data in found if data is not None), None)
-
-    return text
+def text_of(graph: EventGraph) -> Content:
+    """Looks up the text of a recorded content."""
+    return lambda event_id: graph.content(event_id, "text")
 
 
 def path_of_logs(project: Path) -> Path:

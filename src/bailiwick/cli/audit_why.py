@@ -1,186 +1,95 @@
-"""`bailiwick audit why` in words: what decided, and which article, row or field each argument's values came from."""
+"""`bailiwick audit why`: what led to an event, and what came of it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from itertools import groupby
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import orjson
+import click
 
-from bailiwick.audit.trace import ArgumentTrace, OriginTrace, Why
-from bailiwick.model.decision import Outcome
-from bailiwick.model.event import Event
+from bailiwick.audit.slice_svg import picture
+from bailiwick.audit.slices import MAX_NODES, MAX_STEPS, Direction, cut_out
+from bailiwick.audit.trace import Why, decided, reasons
+from bailiwick.audit.trace import why as trace_why
+from bailiwick.cli.audit_events import event_row
+from bailiwick.cli.audit_indexed import indexed
+from bailiwick.cli.audit_reading import LOG_DIR_OPTION, REVEAL_OPTION, text_of
+from bailiwick.cli.audit_slice import slice_json, slice_lines
+from bailiwick.cli.audit_trace import decision_lines, why_json, why_lines, without_contents
+from bailiwick.cli.out_file import OUT_PATH, new_file, not_there_yet
+from bailiwick.cli.output import JSON_OPTION, READER_OPTION, console, print_json, shown
+from bailiwick.errors import UsageError
+from bailiwick.stores.log_index import LogIndex
 
-__all__ = [
-    "Content",
-    "decision_lines",
-    "event_json",
-    "event_row",
-    "event_time",
-    "why_json",
-    "why_lines",
-    "without_contents",
-]
-
-Content = Callable[[str], bytes | None]
-"""Event id → the text of the content that it recorded; None if it is no longer there."""
-
-_ROW = re.compile(r"\[(\d+)\]")
-_NAMES = ("id", "title", "name", "email")
+__all__ = ["why"]
 
 
-def without_contents(decision: Event) -> Iterator[dict[str, str]]:
-    """The reasons of a decision for whoever may not see its contents: without the words that quote the call."""
-    for reason in _items(decision.body["reasons"]):
-        message = reason.get("message", "(its words quote the call; --reveal shows them)")
-        yield {"plane": reason["plane"], "code": reason["code"], "message": message}
+@click.command("why")
+@click.argument("event_id")
+@READER_OPTION
+@REVEAL_OPTION
+@LOG_DIR_OPTION
+@click.option("--forward", is_flag=True, help="What came of it, in place of what led to it.")
+@click.option("--steps", type=click.IntRange(1, 200), default=MAX_STEPS, show_default=True, help="So far from it.")
+@click.option("--nodes", type=click.IntRange(1, 500), default=MAX_NODES, show_default=True, help="So many events.")
+@click.option("--svg", type=OUT_PATH, help="A new file: the slice as a picture, too.")
+@JSON_OPTION
+def why(
+    event_id: str,
+    person: str | None,
+    reveal: bool,
+    folder: Path | None,
+    forward: bool,
+    steps: int,
+    nodes: int,
+    svg: Path | None,
+    as_json: bool,
+) -> None:
+    """Say why a call was decided as it was, and follow what was recorded of its data back to where it came from.
+
+    Of any other event: what led to it. With --forward: what came of it. Titles and names of what was read are contents,
+    and so is what a reason quotes of the call: --reveal shows them. Exit code 1: refused.
+    """
+    not_there_yet(svg)
+    direction = Direction.FORWARD if forward else Direction.BACK
+    with indexed(folder, person, reveal=reveal, as_json=as_json) as index:
+        found = cut_out(index, event_id, direction, steps=steps, nodes=nodes)
+        if found is None:
+            hint = "Ids of events stand in `bailiwick audit show`, in denials and in approval cards."
+            raise UsageError(f"no log here has an event {event_id!r}", hint=hint)
+        found = index.confirmed(found)
+        told = _Told.of(index, event_id, reveal=reveal) if not forward else None
+        if svg is not None:
+            with new_file(svg) as file:
+                file.write(picture(found).encode())
+        if as_json:
+            print_json({**(told.json if told else {}), "slice": slice_json(found)})
+            return
+        for line in (*(told.lines if told else ()), *slice_lines(found)):
+            console().print(shown(line), soft_wrap=True)
 
 
-def decision_lines(event: Event, reasons: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """The decision, its reasons, and the answer for each link of the chain."""
-    body = event.body
-    who = " → ".join(event.actor) or "outside of a session"
-    yield f"{body['tool']}: {body['outcome']} ({event_time(event)}, {who})"
-    for reason in reasons:
-        yield f"  {reason['plane']}/{reason['code']}: {reason['message'] or '(its words are no longer there)'}"
-    observed = body.get("observed")
-    if isinstance(observed, dict):
-        word = "WOULD DENY" if observed["outcome"] == Outcome.DENY else "WOULD ASK"
-        rules = ", ".join(observed["rules"]) or "no permit"
-        yield f"  {word} if its rules were enforced: {rules}"
-        yield from (f"    {reason['plane']}/{reason['code']}: {reason['message']}" for reason in observed["reasons"])
-    for link in _items(body["links"]):
-        policies = ", ".join(link["policies"]) or ("could not be evaluated" if link["errors"] else "no permit")
-        yield f"  {link['link']} on {link['resource']} {'permits' if link['allowed'] else 'forbids'}: {policies}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What is said of the decision that an event belongs to."""
+
+    lines: tuple[str, ...]
+    json: dict[str, Any]
+
+    @classmethod
+    def of(cls, index: LogIndex, event_id: str, *, reveal: bool) -> _Told | None:
+        """None for an event that belongs to no decision."""
+        if decided(index, event_id) is None:
+            return None
+        trace = trace_why(index, event_id)
+        return cls(lines=tuple(_lines(index, trace, reveal=reveal)), json=why_json(trace))
 
 
-def why_lines(trace: Why, content: Content) -> Iterator[str]:
-    """Who endorses each argument, and where its values were seen, one line for each content."""
-    for argument in trace.arguments:
-        if not argument.endorsed:
-            yield f"{argument.name}: nothing endorses it"
-        for by in dict.fromkeys(argument.endorsed_by):
-            if by:
-                yield f"{argument.name}: endorsed by {by}"
-        yield from _origin_lines(argument, content)
-
-
-def _origin_lines(argument: ArgumentTrace, content: Content) -> Iterator[str]:
-    for event_id, group in groupby(argument.origins, key=lambda origin: origin.event.id if origin.event else ""):
-        origins = list(group)
-        event, first = origins[0].event, origins[0]
-        if event is None:
-            yield f"{argument.name}: seen in {first.source} {first.path}, which these logs do not hold"
-            continue
-        yield f"{argument.name}: seen in {first.source}, {_label(event)}, event {event_id}"
-        value = _json(content(event_id))
-        names = dict.fromkeys(_place(origin, value) for origin in origins)
-        yield from (f"  {name}" for name in names)
-
-
-def _place(origin: OriginTrace, value: object) -> str:
-    """`row 3 (kb-12, Refund to a closed card) .text@702`, or the bare path where content names nothing."""
-    row = _ROW.match(origin.path)
-    record = value
-    if row is not None and isinstance(value, list) and int(row.group(1)) < len(value):
-        record = value[int(row.group(1))]
-    named = [str(record[name]) for name in _NAMES if name in record][:2] if isinstance(record, dict) else []
-    rest = origin.path[row.end() :] if row else origin.path
-    where = f"row {row.group(1)}" if row else ""
-    return (
-        " ".join(part for part in (where, f"({', '.join(named)})" if named else "", rest) if part) or "the whole text"
+def _lines(index: LogIndex, trace: Why, *, reveal: bool) -> Iterator[str]:
+    yield from decision_lines(
+        trace.decision, reasons(index.content, trace.decision) if reveal else without_contents(trace.decision)
     )
-
-
-def _json(data: bytes | None) -> object:
-    try:
-        return orjson.loads(data) if data is not None else None
-    except orjson.JSONDecodeError:
-        return None
-
-
-def why_json(trace: Why) -> dict[str, Any]:
-    """The same for --json."""
-    return {
-        "decision": event_json(trace.decision),
-        "arguments": [
-            {
-                "name": argument.name,
-                "endorsed": argument.endorsed,
-                "endorsed_by": list(argument.endorsed_by),
-                "origins": [
-                    {
-                        "source": origin.source,
-                        "path": origin.path,
-                        "how": origin.how,
-                        "content": origin.content,
-                        "event": origin.event.id if origin.event else None,
-                        "label": origin.event.body.get("label") if origin.event else None,
-                    }
-                    for origin in argument.origins
-                ],
-            }
-            for argument in trace.arguments
-        ],
-        "heard": [event.id for event in trace.heard],
-        "related": [event_json(event) for event in trace.related],
-    }
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """An event for --json."""
-    return {
-        "v": event.v,
-        "id": event.id,
-        "log": event.log,
-        "seq": event.seq,
-        "kind": event.kind.value,
-        "ts_us": event.ts_us,
-        "tenant": event.tenant,
-        "env": event.env,
-        "session": event.session,
-        "ord": event.ord,
-        "task": event.task,
-        "actor": list(event.actor),
-        "parents": list(event.parents),
-        "body": dict(event.body),
-        "commitments": dict(event.commitments),
-    }
-
-
-def event_row(event: Event) -> tuple[str, ...]:
-    """Time, id, kind, what it is about, outcome."""
-    body = event.body
-    what = body.get("tool") or body.get("source") or body.get("approval") or body.get("agent") or _administered(body)
-    outcome = body.get("outcome") or body.get("as") or body.get("code") or ""
-    observed = body.get("observed")
-    if isinstance(observed, dict):
-        outcome = f"{outcome}, {'WOULD DENY' if observed['outcome'] == Outcome.DENY else 'WOULD ASK'}"
-    return event_time(event), event.id, event.kind.value, str(what), str(outcome)
-
-
-def _administered(body: Mapping[str, object]) -> str:
-    """What a record of administration is about, and who did it."""
-    if "target" in body:
-        name = f"/{body['name']}" if body["name"] else ""
-        return f"{body['target']}{name} by {body['by']}"
-    return f"{body['action']} on {body['resource']} by {body['by']}" if "action" in body else ""
-
-
-def event_time(event: Event) -> str:
-    """The event's time, UTC, to the microsecond."""
-    return datetime.fromtimestamp(event.ts_us / 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S.%fZ")
-
-
-def _items(value: object) -> list[dict[str, Any]]:
-    return value if isinstance(value, list) else []
-
-
-def _label(event: Event) -> str:
-    label = event.body.get("label")
-    if not isinstance(label, dict):
-        return "no label"
-    return ", ".join((str(label["integrity"]), f"sensitivity {label['sensitivity']}", *label["categories"]))
+    yield from (f"  {line}" for line in why_lines(trace, text_of(index) if reveal else lambda _: None))
+    yield from (f"  then {' '.join(event_row(event))}" for event in trace.related)
