@@ -13,7 +13,7 @@ from bailiwick.testing.candidates import Candidate
 from bailiwick.testing.expected import Context
 from bailiwick.testing.run import by_link, deciding
 
-__all__ = ["Shown", "case_toml"]
+__all__ = ["Shown", "case_toml", "toml_key", "toml_value"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -37,17 +37,21 @@ def case_toml(
         line
         for section, name, values in _parts(candidate)
         if (f"{candidate.file.path}/{section}", name) not in declared
-        for line in (f"[{section}.{_key(name)}]", *(f"{key} = {_value(value)}" for key, value in values.items()), "")
+        for line in (
+            f"[{section}.{toml_key(name)}]",
+            *(f"{key} = {toml_value(value)}" for key, value in values.items()),
+            "",
+        )
     ]
     declared.update((f"{candidate.file.path}/{section}", name) for section, name, _ in _parts(candidate))
-    lines += ["[[case]]", f"principal = {_value(asked.principal.name)}", f"call = {_value(asked.call.name)}"]
+    lines += ["[[case]]", f"principal = {toml_value(asked.principal.name)}", f"call = {toml_value(asked.call.name)}"]
     if asked.context.name:
-        lines.append(f"context = {_value(asked.context.name)}")
-    lines.append(f"outcome = {_value(decision.outcome.value)}")
+        lines.append(f"context = {toml_value(asked.context.name)}")
+    lines.append(f"outcome = {toml_value(decision.outcome.value)}")
     if Shown.RULES in shown:
-        lines.append(f"policies = {_value(sorted(deciding(decision)))}")
+        lines.append(f"policies = {toml_value(sorted(deciding(decision)))}")
     if Shown.LINKS in shown:
-        lines.append(f"links = {_value({name: sorted(ids) for name, ids in by_link(decision).items()})}")
+        lines.append(f"links = {toml_value({name: sorted(ids) for name, ids in by_link(decision).items()})}")
     return "\n".join(lines) + "\n"
 
 
@@ -91,15 +95,17 @@ def _context(context: Context, now_us: int) -> Iterator[tuple[str, object]]:
         )
 
 
-def _key(name: str) -> str:
-    return name if _BARE.match(name) else _value(name)
+def toml_key(name: str) -> str:
+    """A name as a key."""
+    return name if _BARE.match(name) else toml_value(name)
 
 
-def _value(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A value of JSON, or a mapping or list of such, on one line."""
     match value:
         case Mapping():
-            return "{ " + ", ".join(f"{_key(str(key))} = {_value(item)}" for key, item in value.items()) + " }"
+            return "{ " + ", ".join(f"{toml_key(str(key))} = {toml_value(item)}" for key, item in value.items()) + " }"
         case list() | tuple():
-            return f"[{', '.join(map(_value, value))}]"
+            return f"[{', '.join(map(toml_value, value))}]"
         case _:
             return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
