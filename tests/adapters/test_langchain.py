@@ -22,7 +22,7 @@ from langgraph.types import Command, interrupt
 
 from bailiwick import BailiwickError, Denied, Guard, Session, UsageError, current_session
 from bailiwick.audit.report import State
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from desk.model import ObedientModel
 from tests.worlds import (
     AGENT,

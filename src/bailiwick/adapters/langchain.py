@@ -23,9 +23,11 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal
 
+from bailiwick.adapters.langchain_model import model_name, record_output
 from bailiwick.errors import ApprovalPending, MissingExtra, Refused, UsageError
 from bailiwick.guard.current import running
 from bailiwick.guard.leave import Left
+from bailiwick.guard.model_calls import ModelCall
 from bailiwick.guard.session import Session
 from bailiwick.guard.state import Permit
 
@@ -135,18 +137,18 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
     ) -> ModelResponse[Any]:
         """Label what the model reads and what it writes."""
         _must_be_innermost(handler, _MODEL_HANDLERS)
-        session = self._before_model(request)
-        return self._after_model(session, handler(request))
+        with self._model_call(request) as call:
+            return _said_by(call, handler(request))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """`wrap_model_call` for `ainvoke` and `astream`."""
         _must_be_innermost(handler, _MODEL_HANDLERS)
-        session = self._before_model(request)
-        return self._after_model(session, await handler(request))
+        with self._model_call(request) as call:
+            return _said_by(call, await handler(request))
 
-    def _before_model(self, request: ModelRequest[Any]) -> Session:
+    def _model_call(self, request: ModelRequest[Any]) -> ModelCall:
         session = self._bound_session("the model call")
         hosted = [tool for tool in request.tools if isinstance(tool, Mapping)]
         if hosted:
@@ -155,20 +157,18 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
                 f"tools that the provider runs cannot be governed: {names}",
                 hint="remove them from the agent, or offer them as tools of your own",
             )
+        texts = [text for message in request.messages for text in _read(message)]
         if request.system_message is not None:
-            text = _text(request.system_message)
-            if text in self._instructions:
-                session.instructions_once(text)
-            else:
-                session.model_input([text])
-        session.model_input([text for message in request.messages for text in _read(message)])
-        return session
-
-    def _after_model(self, session: Session, response: ModelResponse[Any]) -> ModelResponse[Any]:
-        for message in response.result:
-            if isinstance(message, AIMessage):
-                session.model_output(_text(message))
-        return response
+            texts.insert(0, _text(request.system_message))
+            if texts[0] in self._instructions:
+                session.instructions_once(texts[0])
+        model, provider = model_name(request.model)
+        return session.model_call(
+            model,
+            provider=provider,
+            inputs=texts,
+            tools=[tool.name for tool in request.tools if not isinstance(tool, Mapping)],
+        )
 
     def _bound_session(self, what: str) -> Session:
         session = self._session(what)
@@ -176,6 +176,14 @@ class GuardMiddleware(AgentMiddleware[Any, Any, Any]):
         if thread is not None:
             session.rebind(str(thread))
         return session
+
+
+def _said_by(call: ModelCall, response: ModelResponse[Any]) -> ModelResponse[Any]:
+    """What the model wrote, label and record: before the framework reads a tool call out of it."""
+    for message in response.result:
+        if isinstance(message, AIMessage):
+            record_output(call, message, _text(message))
+    return response
 
 
 def _must_be_innermost(handler: object, handlers: frozenset[str]) -> None:
@@ -281,7 +289,7 @@ def _shown(session: Session, request: ToolCallRequest, result: ToolResult | list
     """What the framework gets of a result: all of it, or what may be seen of one that is hidden or was redacted."""
     if left.sealed:
         return _sealed(session, request, left, status="error" if _failed(result) else "success")
-    _vouch(session, result)
+    _vouch(session, result, left.event_id)
     return result  # type: ignore[return-value]  # a tool that gives back a list may
 
 
@@ -291,14 +299,14 @@ def _sealed(
     """INVARIANT: nothing of what the tool gave back is in here: no artifact, no update of the state, no exception."""
     call = request.tool_call
     told = ToolMessage(content=left.text, name=call["name"], tool_call_id=call["id"], status=status)
-    _vouch(session, told)
+    _vouch(session, told, left.event_id)
     return told
 
 
-def _vouch(session: Session, result: ToolResult | list[ToolResult]) -> None:
+def _vouch(session: Session, result: ToolResult | list[ToolResult], event: str) -> None:
     for message in _messages(result):
         for text in _read(message):
-            session.vouch(text)
+            session.vouch(text, event=event)
 
 
 def _refusal(session: Session, request: ToolCallRequest, refused: Refused) -> ToolMessage:
@@ -307,7 +315,7 @@ def _refusal(session: Session, request: ToolCallRequest, refused: Refused) -> To
     content = f"{word} {name}: {refused} [{refused.event_id or 'not recorded'}]"
     told = ToolMessage(content=content, name=name, tool_call_id=request.tool_call["id"], status="error")
     for text in _read(told):
-        session.vouch(text)
+        session.vouch(text, event=refused.event_id or "")
     return told
 
 
