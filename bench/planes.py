@@ -25,7 +25,7 @@ from bailiwick.project.clock import fresh_id, now_us
 from bench.desk import Arguments, Desk
 from bench.measure import Case, Figure, timed
 
-__all__ = ["APPEND", "WHOLE", "cases", "record_size", "split"]
+__all__ = ["APPEND", "WHOLE", "cases", "decision_record", "record_size", "split"]
 
 WHOLE = "the whole decision"
 APPEND = "append"
@@ -98,6 +98,11 @@ def split(measured: Mapping[str, Figure]) -> dict[str, float]:
     parts["audit: commit (tree, SQLite transaction)"] = round(measured[APPEND].p50_us - parts[SEAL], 1)
     parts["guard: what is left"] = round(measured[WHOLE].p50_us - sum(parts.values()), 1)
     return parts
+
+
+def decision_record(desk: Desk, tool: str, arguments: Arguments) -> Draft:
+    """Such a decision as it is handed to the log."""
+    return _draft(desk, _permit(desk, tool, arguments))
 
 
 def record_size(desk: Desk, tool: str, arguments: Arguments) -> int:
