@@ -20,13 +20,19 @@ SESSION = "who"
 
 
 class SignedIn:
-    """Whoever the cookie names has signed in with a passkey."""
+    """Whoever the cookie names has signed in with a passkey, when they first came."""
 
     routes: Sequence[BaseRoute] = ()
 
+    def __init__(self) -> None:
+        self._since: dict[str, int] = {}
+
     def person(self, request: Request) -> Proven | None:
         user = request.cookies.get(SESSION, "")
-        return Proven(user=user, method=ProofMethod.PASSKEY, at_ms=time.time_ns() // 1_000_000) if user else None
+        if not user:
+            return None
+        at_ms = self._since.setdefault(user, time.time_ns() // 1_000_000)
+        return Proven(user=user, method=ProofMethod.PASSKEY, at_ms=at_ms)
 
     def proven_answer(
         self,

@@ -79,7 +79,7 @@ def test_nobody_sees_a_page_without_signing_in(console: Console) -> None:
     app = create_app(console.guard, door=SignedIn(), pages=Pages(project="x"), origin=console.origin)
     assert isinstance(app, Fence)
     routes = [route for route in app.app.app.routes if not isinstance(route, Mount)]  # type: ignore[attr-defined]
-    assert len(routes) == 13
+    assert len(routes) == 36
     for route in routes:
         assert isinstance(route, Route)
         path = route.path.replace("{id}", item.id)

@@ -29,16 +29,31 @@ from bailiwick.model.decision import Reason
 from bailiwick.project import Guard
 from bailiwick.server.auth import Doorkeeper
 from bailiwick.server.doorway import form_of
+from bailiwick.server.integrity import Verifier
 from bailiwick.server.live import Live
+from bailiwick.server.looking import Investigator, Looks
 from bailiwick.server.pages import Pages, Shown, as_json
 from bailiwick.server.reading import Reader
+from bailiwick.server.records import log_folder
 from bailiwick.server.security import Fence
 from bailiwick.server.views.approval import answered, approval, taken_back
 from bailiwick.server.views.approvers import approvers
+from bailiwick.server.views.compare import compare
+from bailiwick.server.views.event import event
+from bailiwick.server.views.event import revealed as event_revealed
 from bailiwick.server.views.history import history
 from bailiwick.server.views.inbox import inbox
+from bailiwick.server.views.integrity import Integrity
+from bailiwick.server.views.rule import rule
+from bailiwick.server.views.search import kept, search
+from bailiwick.server.views.search import revealed as search_revealed
+from bailiwick.server.views.sessions import sessions
 from bailiwick.server.views.standing import revoked, standing
-from bailiwick.server.visit import Answerable, Gone, Missing, Visit
+from bailiwick.server.views.stream import stream
+from bailiwick.server.views.trace import revealed as session_revealed
+from bailiwick.server.views.trace import trace
+from bailiwick.server.views.why import drawing, why
+from bailiwick.server.visit import Answerable, Gone, Missing, Picture, Refused, Visit
 
 __all__ = ["console_of", "create_app"]
 
@@ -84,6 +99,7 @@ class _Page:
     door: Door
     pages: Pages
     live: Live
+    looks: Looks
     view: View
     here: str = ""
 
@@ -96,7 +112,7 @@ class _Page:
         if request.method == "POST" and not self.door.csrf_fits(request, form.pop("csrf", "")):
             return self.pages.failed(request, 403, "This form is too old, or not of this session. Nothing was counted.")
         made = await run_in_threadpool(self.view, self._visit(request, by, again=again, form=form))
-        if isinstance(made, Missing) and again:
+        if isinstance(made, (Missing, Refused)) and again:
             return Response(status_code=204, headers={"HX-Refresh": "true"})
         if isinstance(made, Missing):
             return self.pages.failed(request, 404, _NOT_HERE)
@@ -104,8 +120,12 @@ class _Page:
             return RedirectResponse(made.url, status_code=303)
         if made is None:
             return Response(status_code=204)
-        answers = await run_in_threadpool(lambda: Reader(guard=self.guard, by=by).reads_approvers)
-        around = {"person": by.user, "csrf": self.door.csrf_token(request), "here": self.here, "answers": answers}
+        if isinstance(made, Picture):
+            return Response(made.svg, media_type="image/svg+xml")
+        around = await run_in_threadpool(self._around, request, by)
+        if isinstance(made, Refused):
+            told = {"message": made.reason.message, "hint": made.reason.hint, "status": 403}
+            return self.pages.html("refused.html", told, status=403, **around)
         return self.pages.html(made.template, made.data, status=made.status, **around)
 
     async def json(self, request: Request) -> Response:
@@ -113,6 +133,8 @@ class _Page:
         if by is None:
             return as_json({"error": "Sign in first."}, status=401)
         made = await run_in_threadpool(self.view, self._visit(request, by))
+        if isinstance(made, Refused):
+            return as_json({"error": made.reason.message, "hint": made.reason.hint}, status=403)
         if not isinstance(made, Shown):
             return as_json({"error": _NOT_HERE}, status=404)
         return as_json({name: value for name, value in made.data.items() if name != "seen"}, status=made.status)
@@ -122,13 +144,27 @@ class _Page:
     ) -> Visit:
         return Visit(
             reader=Reader(guard=self.guard, by=by),
+            log=self._log(by),
             live=self.live,
             proves=partial(self.door.proven_answer, request, signed_text=(form or {}).get("signed", "")),
             path={name: str(value) for name, value in request.path_params.items()},
             seen=request.query_params.get("seen", "") if again else "",
             partial=again,
             form=form or {},
+            query={name: value for name, value in request.query_params.items() if name != "seen"},
         )
+
+    def _around(self, request: Request, by: Proven) -> dict[str, object]:
+        return {
+            "person": by.user,
+            "csrf": self.door.csrf_token(request),
+            "here": self.here,
+            "answers": Reader(guard=self.guard, by=by).reads_approvers,
+            "reads_log": self._log(by).reads,
+        }
+
+    def _log(self, by: Proven) -> Investigator:
+        return Investigator(guard=self.guard, by=by, looks=self.looks)
 
 
 def console_of(guard: Guard, *, origin: str, renew: str = "3s") -> ASGIApp:
@@ -142,15 +178,19 @@ def console_of(guard: Guard, *, origin: str, renew: str = "3s") -> ASGIApp:
 def create_app(guard: Guard, *, door: Door, pages: Pages, origin: str) -> ASGIApp:
     """The console of an open project. `origin` is the one under which people reach it; `pages` are those that the
     doorkeeper draws with, too."""
-    live = Live()
+    integrity = Integrity(_verifier(guard))
+    page_of = partial(_Page, guard=guard, door=door, pages=pages, live=Live(), looks=Looks())
 
     def routes(path: str, view: View, *, here: str = "") -> tuple[Route, Route]:
-        page = _Page(guard=guard, door=door, pages=pages, live=live, view=view, here=here)
+        page = page_of(view=view, here=here)
         twin = "/inbox.json" if path == "/" else f"{path}.json"
         return Route(twin, page.json, methods=["GET"]), Route(path, page.html, methods=["GET"])
 
-    def deed(path: str, view: View) -> Route:
-        return Route(path, _Page(guard=guard, door=door, pages=pages, live=live, view=view).html, methods=["POST"])
+    def alone(path: str, view: View) -> Route:
+        return Route(path, page_of(view=view).html, methods=["GET"])
+
+    def deed(path: str, view: View, *, here: str = "") -> Route:
+        return Route(path, page_of(view=view, here=here).html, methods=["POST"])
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -169,6 +209,20 @@ def create_app(guard: Guard, *, door: Door, pages: Pages, origin: str) -> ASGIAp
             *routes("/standing", standing, here="standing"),
             deed("/standing/{id}/revoke", revoked),
             *routes("/approvers", approvers, here="approvers"),
+            *routes("/sessions", sessions, here="log"),
+            *routes("/sessions/{id}", trace, here="log"),
+            deed("/sessions/{id}/reveal", session_revealed, here="log"),
+            *routes("/events/{id}", event, here="log"),
+            *routes("/events/{id}/why", why, here="log"),
+            alone("/events/{id}/why.svg", drawing),
+            deed("/events/{id}/reveal", event_revealed, here="log"),
+            *routes("/stream", stream, here="log"),
+            *routes("/search", search, here="log"),
+            deed("/search/reveal", search_revealed, here="log"),
+            deed("/filters", kept, here="log"),
+            *routes("/compare", compare, here="log"),
+            *routes("/rule", rule, here="log"),
+            *routes("/integrity", integrity, here="log"),
             *door.routes,
             Mount("/static", StaticFiles(packages=[("bailiwick.server", "static")])),
         ],
@@ -180,9 +234,18 @@ def create_app(guard: Guard, *, door: Door, pages: Pages, origin: str) -> ASGIAp
     return Fence(app=app, origin=origin, failed=pages.failed)
 
 
+def _verifier(guard: Guard) -> Verifier:
+    clock = guard.engine.ports.clock
+    return Verifier(log_folder(guard), lambda: clock() // 1000, guard.project.settings.witnessing)
+
+
 def _to_the_door(request: Request, *, again: bool) -> Response:
     if again:
         # The page as a whole goes to the door, not the part of it that asked.
         return Response(status_code=204, headers={"HX-Refresh": "true"})
-    back = request.url.path if request.method == "GET" else "/"
+    back = _address(request) if request.method == "GET" else "/"
     return RedirectResponse("/login" if back == "/" else f"/login?next={quote(back)}", status_code=303)
+
+
+def _address(request: Request) -> str:
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path

@@ -42,6 +42,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(lines=_lines, block=_block, when=_when, span=_span)
+    made.filters.update(instant=_instant, took=_took, outcome_class=_outcome_class)
     return made
 
 
@@ -56,8 +57,9 @@ class Pages:
 
     def html(self, template: str, data: Mapping[str, object], *, status: int = 200, **around: object) -> HTMLResponse:
         """A page. `around` is what belongs to the visitor and not to the page: who they are, the token of their
-        forms, whether there is a page *Answers* for them."""
-        about: dict[str, object] = {"person": "", "csrf": "", "here": "", "told": None, "answers": False}
+        forms, whether there is a page *Answers* for them, and pages on the log."""
+        about: dict[str, object] = {"person": "", "csrf": "", "here": "", "told": None}
+        about |= {"answers": False, "reads_log": False}
         drawn = self._environment.get_template(template).render(
             {**about, **around, **data, "project": self.project, "renew": self.renew}
         )
@@ -91,6 +93,29 @@ def _block(text: str) -> Markup:
 
 def _when(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _instant(us: int) -> str:
+    return datetime.fromtimestamp(us / 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+
+
+def _took(us: int) -> str:
+    """A short time: `0.4 ms`, `1.25 s`, then as `span` has it."""
+    if us < 1_000_000:
+        return f"{us / 1000:.1f} ms"
+    return f"{us / 1_000_000:.2f} s" if us < 60_000_000 else _span(us // 1000)
+
+
+_CLASSES = {
+    **dict.fromkeys(("allow", "completed"), "allow"),
+    **dict.fromkeys(("deny", "failed"), "deny"),
+    **dict.fromkeys(("needs_approval", "cancelled"), "ask"),
+}
+
+
+def _outcome_class(outcome: str) -> str:
+    """By which colour an outcome is shown, beside its word."""
+    return _CLASSES.get(outcome, "other")
 
 
 def _span(ms: int) -> str:

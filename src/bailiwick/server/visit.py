@@ -11,10 +11,11 @@ from bailiwick.action.remember import Remember
 from bailiwick.model.approver import Proven
 from bailiwick.model.decision import Reason
 from bailiwick.server.live import Live
+from bailiwick.server.looking import Investigator
 from bailiwick.server.pages import Shown
 from bailiwick.server.reading import Reader
 
-__all__ = ["Answerable", "Gone", "Missing", "Proves", "Visit"]
+__all__ = ["Answerable", "Gone", "Missing", "Picture", "Proves", "Refused", "Visit"]
 
 
 class Proves(Protocol):
@@ -34,15 +35,18 @@ class Proves(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """`partial` is set where a page asks for its changing part again, with the mark of what it shows as `seen`; `form`
-    is what was posted, already found to come from a page of ours."""
+    is what was posted, already found to come from a page of ours; `query` what stands in the address, each name
+    once."""
 
     reader: Reader
+    log: Investigator
     live: Live
     proves: Proves
     path: Mapping[str, str]
     seen: str = ""
     partial: bool = False
     form: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,5 +61,19 @@ class Missing:
     """There is no such thing, or none for this person: the same answer for both."""
 
 
-Answerable = Shown | Gone | Missing | None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The rules do not let this person do it, and it is no secret that it could be done."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A drawing of ours, for an `img` of a page."""
+
+    svg: str
+
+
+Answerable = Shown | Gone | Missing | Refused | Picture | None
 """None: nothing new for a page that asks again."""
