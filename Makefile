@@ -86,7 +86,7 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 
 
 lock: $(filter .uv/%,$(UV)) ## choose versions anew and pin them with hashes
 	@mkdir -p requirements
-	@$(COMPILE) pyproject.toml $(addprefix --extra ,agentdojo demo http llama-index mcp openapi postgres prove server) --group dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml $(addprefix --extra ,agentdojo demo http llama-index mcp openapi otel parquet postgres prove server) --group dev -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
 	@$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
 	@$(COMPILE) --group build -o requirements/build.txt

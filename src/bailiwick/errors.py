@@ -10,9 +10,12 @@ it can do (`.hint`). Denial inside the guard is a value (`bailiwick.model.decisi
     ├── MissingExtra            an optional dependency is not installed
     ├── StoreError              a state store or log failed, is full, or is held by somebody else
     │   └── LogUnavailable      the audit log cannot take a record: effects are denied
+    │       ├── ParentUnavailable   no log can be begun or continued: their parent log cannot take a record
+    │       └── Unwitnessed         too few witnesses cosigned what is on record: effects are denied until they do
     ├── DidNotRun               for tools to raise: nothing happened, so the call may be made again
     ├── EffectorFailed          an effector began what it was to do, and did not finish
     ├── CanonicalError          a value has no canonical encoding
+    ├── NoteError               a text is no signed note or checkpoint, or a key of one is none
     ├── BundleError             a file is no bundle, or there can be none of these files
     ├── WebhookRefused          a message is not one that bailiwick sent just now to whoever holds the secret
     ├── FactUnavailable         a fact that a rule reads could not be had
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bailiwick.model.decision import Decision
+    from bailiwick.model.event import Receipt
 
 __all__ = [
     "ApprovalPending",
@@ -45,11 +49,14 @@ __all__ = [
     "Finding",
     "LogUnavailable",
     "MissingExtra",
+    "NoteError",
     "OutcomeUnrecorded",
+    "ParentUnavailable",
     "ProjectError",
     "Refused",
     "Severity",
     "StoreError",
+    "Unwitnessed",
     "UsageError",
     "WebhookRefused",
     "Where",
@@ -150,8 +157,20 @@ class LogUnavailable(StoreError):
     """The audit log could not take a record."""
 
 
+class ParentUnavailable(LogUnavailable):
+    """The parent log could not take a record, so no log is begun or continued."""
+
+
+class Unwitnessed(LogUnavailable):
+    """The quorum of witnesses was not reached, for this record or for older ones."""
+
+
 class CanonicalError(BailiwickError):
     """A value has no canonical encoding (a float, NaN, a lone surrogate, too large, too deep ...)."""
+
+
+class NoteError(BailiwickError):
+    """A text is no signed note or checkpoint, a key is none of a note, or a signature of a known key is not true."""
 
 
 class DidNotRun(BailiwickError):
@@ -176,12 +195,16 @@ class FactUnavailable(BailiwickError):
 
 
 class Refused(BailiwickError):
-    """A governed call did not run, or its result is withheld. `.decision` holds the reasons."""
+    """A governed call did not run, or its result is withheld. `.decision` holds the reasons; `.receipt` says where in
+    the log the decision stands, None if it could not be recorded."""
 
-    def __init__(self, message: str, *, decision: Decision, event_id: str, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, decision: Decision, event_id: str, hint: str = "", receipt: Receipt | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.decision = decision
         self.event_id = event_id
+        self.receipt = receipt
 
 
 class Denied(Refused):
@@ -191,8 +214,17 @@ class Denied(Refused):
 class ApprovalPending(Refused):
     """The call needs a person's approval; make the same call again once `approval_id` is granted."""
 
-    def __init__(self, message: str, *, decision: Decision, event_id: str, approval_id: str, hint: str = "") -> None:
-        super().__init__(message, decision=decision, event_id=event_id, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        decision: Decision,
+        event_id: str,
+        approval_id: str,
+        hint: str = "",
+        receipt: Receipt | None = None,
+    ) -> None:
+        super().__init__(message, decision=decision, event_id=event_id, hint=hint, receipt=receipt)
         self.approval_id = approval_id
 
 

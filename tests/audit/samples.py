@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from bailiwick.audit.envelope import place, seal
 from bailiwick.audit.events import content_body, decision_body, delegation_body, evidence_body, label_body, new_id
+from bailiwick.audit.kept import KeptHead
 from bailiwick.audit.merkle import Frontier, leaf_hash
 from bailiwick.audit.report import Head, Report, StoredContent, StoredEvent, StoredHead
 from bailiwick.audit.verify import verify
-from bailiwick.model.call import Grant
+from bailiwick.model.call import Carried, Grant
 from bailiwick.model.circumstances import Evidence, Method
 from bailiwick.model.decision import (
     ArgFlow,
@@ -144,6 +145,7 @@ def allowed(permit: str, *, approval: str = "", prompt: str = "evt-prompt") -> d
         latency_us=120,
         idempotency=Idempotency.NONE,
         effect_key="4:acme|4:prod|sha256:" + "d" * 64,
+        carried=[Carried(handle="h-1", content="c-1", source="tool:crm", label=LABEL, arguments=frozenset({"body"}))],
     )
 
 
@@ -176,7 +178,15 @@ def story(ticking: Ticking) -> list[Draft]:
         contents=[Content(role="args", data=b'{"to":["eve@example.com"]}')],
         parents=[prompt.id],
     )
-    result = content_body(content="c-2", source="tool:mail.send", label=LABEL, origin="result", decision=call.id)
+    result = content_body(
+        content="c-2",
+        source="tool:mail.send",
+        label=LABEL,
+        origin="result",
+        decision=call.id,
+        read_back=[ask.id],
+        said_in=prompt.id,
+    )
     others = [draft(kind.DECISION, allowed(f"prm-{number}")) for number in range(2, 6)]
     failed, cancelled, expired, lost = (other.id for other in others)
     how = {"method": "signed", "os_user": "carol", "evidence": "sha256:" + "e" * 64}
@@ -186,7 +196,7 @@ def story(ticking: Ticking) -> list[Draft]:
     switch = {"target": "agents", "name": "support-bot", "by": "carol", "os_user": "carol"}
     suspension = draft(kind.SWITCH_SUSPENDED, {**switch, "reason": "Odd mails."}, session="")
     return [
-        draft(kind.LOG_OPENED, {"log": LOG, "build": "test"}, session=""),
+        draft(kind.LOG_OPENED, {"log": LOG, "build": "test", "parent": "parent-1"}, session=""),
         draft(
             kind.POLICY_ACTIVATED,
             {
@@ -230,6 +240,7 @@ def story(ticking: Ticking) -> list[Draft]:
                 ),
                 depth=1,
                 child_session="child",
+                origins=[Origin(content="c-1", event=prompt.id, source="user", path="@12")],
             ),
         ),
         ask,
@@ -312,6 +323,7 @@ def story(ticking: Ticking) -> list[Draft]:
                 "codes": [],
                 "policy_digest": "sha256:e",
                 "os_user": "carol",
+                "about": "one call",
             },
             session="",
         ),
@@ -539,6 +551,46 @@ def story(ticking: Ticking) -> list[Draft]:
                 "after": label_body(LABEL),
             },
         ),
+        draft(kind.LOG_BORN, {"log": "log-b", "first": "sha256:a"}, session="log-b"),
+        draft(kind.LOG_COMMITTED, {"log": "log-b", "size": 1, "root": "sha256:a", "closed": True}, session="log-b"),
+        draft(kind.MODEL_CONTEXT, {"inputs": [ask.id], "after": ask.id, "kept": [{"from": 0, "to": 1}]}),
+        draft(
+            kind.MODEL_CALLED,
+            {
+                "model": "a-model",
+                "provider": "a-provider",
+                "after": ask.id,
+                "kept": [{"from": 0, "to": 1}],
+                "inputs": [ask.id],
+                "tools": ["crm.get_customer"],
+                "omitted": 1,
+                "outputs": [ask.id],
+                "outcome": "failed",
+                "usage": [{"of": "input", "tokens": 12}],
+                "error": "TimeoutError",
+            },
+        ),
+        draft(
+            kind.CONTENT_ERASED,
+            {
+                "subject": "user:alice",
+                "by": "carol",
+                "reason": "she asked for it",
+                "keys": ["00000000000000aa"],
+                "contents": 3,
+                "rows": 2,
+                "os_user": "carol",
+            },
+        ),
+        draft(kind.CONTENT_DROPPED, {"by": "carol", "before_ms": 1, "contents": 1, "os_user": "carol"}),
+        draft(
+            kind.HOLD_SET,
+            {"hold": "hld-1", "subject": "user:alice", "by": "carol", "reason": "a lawsuit", "os_user": "carol"},
+        ),
+        draft(
+            kind.HOLD_LIFTED,
+            {"hold": "hld-1", "subject": "user:alice", "by": "carol", "reason": "it is over", "os_user": "carol"},
+        ),
         draft(kind.SESSION_CLOSED, {"decisions": 6}),
     ]
 
@@ -583,7 +635,8 @@ class Rows:
             self.heads.append(StoredHead(frontier.size, frontier.to_bytes()))
 
     def verify(self, expected: Head | None = None) -> Report:
-        return verify(self.events, self.heads, self.contents, log=LOG, expected=expected)
+        kept = [] if expected is None else [KeptHead(*expected, "the auditor's head")]
+        return verify(self.events, self.heads, self.contents, log=LOG, kept=kept)
 
 
 def told() -> Rows:

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 from bailiwick.audit.envelope import SALT_BYTES, commit, matches, place, read, seal
 from bailiwick.errors import CanonicalError
-from bailiwick.model.canonical import canonical
+from bailiwick.model.canonical import canonical, encode, parse
 from tests.audit.samples import LOG, Ticking, story, told
 
 
 def test_an_event_is_read_as_it_was_written() -> None:
     ticking = Ticking()
     for seq, draft in enumerate(story(ticking)):
-        event = read(place(seal(draft, ticking.entropy), log=LOG, seq=seq, ord_=7))
+        data = place(seal(draft, ticking.entropy), log=LOG, seq=seq, ord_=7)
+        assert data == encode(parse(data))
+        event = read(data)
         assert (event.log, event.seq, event.ord, event.v) == (LOG, seq, 7, 1)
         assert (event.id, event.kind, event.ts_us, event.session) == (draft.id, draft.kind, draft.ts_us, draft.session)
         assert (event.actor, event.parents, event.task) == (draft.actor, draft.parents, draft.task)
@@ -71,4 +73,5 @@ def test_a_salt_padded_with_zeros_is_not_the_same_salt() -> None:
 def test_equal_contents_have_different_commitments() -> None:
     ticking = Ticking()
     first, second = (seal(draft, ticking.entropy) for draft in [story(ticking)[3]] * 2)
-    assert first.plain["commitments"] != second.plain["commitments"]
+    one, other = (read(place(sealed, log=LOG, seq=0, ord_=0)) for sealed in (first, second))
+    assert one.commitments != other.commitments

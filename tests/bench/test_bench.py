@@ -48,3 +48,17 @@ def test_the_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
         assert target["met"] is (target["measured"] <= target["aim"])
         assert ("met" if target["met"] else "MISSED") in done.stdout
     assert list(tmp_path.iterdir()) == [tmp_path / "out"], "the bench left something behind"
+
+
+def test_the_bench_of_the_log_runs_and_writes_its_figures(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.log", "-n", "40", "--seconds", "0.2", "--json", "--dir", str(tmp_path)]
+    command += ["--records", "2000", "--runs", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    written = json.loads(done.stdout)
+    assert set(written["figures"]) == {"bare fdatasync", "append, sync", "append, buffered"}
+    assert all(rate > 0 for rate in written["rates"].values())
+    assert 1000 < written["record_bytes"] < written["bytes_per_decision"]
+    assert written["verify"]["records"] > 1900 < written["verify"]["contents"]
+    assert all(rate > 0 for rate in written["verify"]["rates"].values())
+    assert list(tmp_path.iterdir()) == [], "the bench left something behind"

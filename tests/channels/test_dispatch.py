@@ -384,20 +384,21 @@ def test_killed_between_sending_and_noting_it_sends_once_more_under_the_same_id(
         with opened(tmp_path) as session:
             asked = request(session)
         process: list[subprocess.Popen[bytes]] = []
-        ready = threading.Event()
+        ready, over = threading.Event(), threading.Event()
 
         class Killing(dict[str, Reply]):
             def get(self, key: str, default: object = None) -> Reply:
                 ready.wait(20)
                 os.kill(process[0].pid, signal.SIGKILL)
                 killed.append(process[0].wait(20))
+                over.set()
                 return Reply()
 
         web.replies = Killing()
         command = [sys.executable, "-c", script, "approvals", "notify", "--once", "--dir", str(tmp_path)]
         process.append(subprocess.Popen(command))
         ready.set()
-        process[0].wait(30)
+        assert over.wait(60)
         assert killed == [-signal.SIGKILL]
         web.replies = {}
         with Guard.open(tmp_path) as guard:

@@ -9,7 +9,7 @@ import pytest
 
 from bailiwick import Denied
 from bailiwick.audit.report import State
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.cli.terminal import Said
 from tests.worlds import LOGS, Tool, make_world, opened
 

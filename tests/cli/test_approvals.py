@@ -11,7 +11,7 @@ import pytest
 from bailiwick import ApprovalPending, Denied, Session
 from bailiwick.audit.report import State
 from bailiwick.model.event import EventKind
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.cli.terminal import Said, in_a_process
 from tests.worlds import LOGS, MAIL, Tool, asked, edit, events, make_world, opened
 

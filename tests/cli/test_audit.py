@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def the_log(folder: Path) -> Path:
-    (path,) = (folder / LOGS).glob("*.db")
+    (path,) = (folder / LOGS).glob("log-*.db")
     return path
 
 
@@ -92,13 +92,17 @@ def test_events_are_listed_and_shown_with_their_contents(terminal: Terminal, fol
     assert denial.id in listed.out
     last = terminal("audit", "show", "--as", "bob", "--dir", folder, "--last", "2", "--json").json
     assert [event["kind"] for event in last] == ["policy.activated", "admin.decided"], "this very look"
-    assert terminal("audit", "show", "--as", "bob", "--dir", folder, "--session", "no such", "--json").json == []
+    missing = terminal("audit", "show", "--as", "bob", "--dir", folder, "--session", "no such", "--json")
+    assert (missing.code, missing.out) == (2, "")
+    theirs = terminal("audit", "show", "--as", "bob", "--dir", folder, "--session", "c-1", "--json").json
+    assert "decision" in {event["kind"] for event in theirs}
+    assert len({event["session"] for event in theirs if event["session"]}) == 1
     shown = terminal("audit", "show", "--as", "bob", denial.id, "--dir", folder)
     assert shown.code == 0
     assert '{"id":"9"}' not in shown.out
     assert "args: (withheld; --reveal shows it)" in shown.out
     told = terminal("audit", "show", "--as", "bob", denial.id, "--dir", folder, "--json").json
-    assert (told["id"], told["contents"], told["withheld"]) == (denial.id, {}, ["args"])
+    assert (told["id"], told["contents"], told["withheld"]) == (denial.id, {}, ["args", "snapshot"])
     shown = terminal("audit", "show", "--as", "bob", "--reveal", denial.id, "--dir", folder)
     assert shown.code == 0
     assert '{"id":"9"}' in shown.out

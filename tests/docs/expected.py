@@ -1,8 +1,8 @@
 """Printed output, compared with real output.
 
 `…` in a line stands for anything, a line that is `…` alone for any number of lines. Names in capitals (APPROVAL_ID,
-EVENT_ID, LOG_ID, ROOT) stand for ids, which differ from run to run: the first one of its name in a block is remembered
-and put in where a later command of the page names it.
+EVENT_ID, HOLD_ID, LOG_ID, ROOT) stand for ids, which differ from run to run: the first one of its name in a block is
+remembered and put in where a later command of the page names it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 IDS: Mapping[str, str] = {
     "APPROVAL_ID": r"apr-[0-9a-f]{12}",
     "EVENT_ID": _UUID,
+    "HOLD_ID": r"hld-[0-9a-f]{12}",
     "LOG_ID": rf"log-{_UUID}",
     "ROOT": r"sha256:[0-9a-f]{64}",
 }

@@ -27,6 +27,7 @@ ELSEWHERE: Mapping[str, str] = {
     "make test": "what runs this",
     "make setup": "without it nothing here would be installed",
     "bailiwick serve examples/support": "does not end; tests/cli/test_serve.py",
+    "bailiwick witness serve --dir w1": "does not end; tests/cli/test_witness.py",
     "bailiwick approvals approve apr-0123456789ab --as lena --edit 'subject=\"Your order\"'": (
         "tests/cli/test_approvals.py"
     ),
@@ -35,6 +36,9 @@ ELSEWHERE: Mapping[str, str] = {
     ),
     "bailiwick approvals standing --as lena": "tests/cli/test_approvals_standing.py",
     "bailiwick approvals revoke std-0123456789ab --as lena": "tests/cli/test_approvals_standing.py",
+    "bailiwick audit export otlp --dir desk --as bob --endpoint http://localhost:4318/v1/traces": (
+        "needs a collector; tests/exports"
+    ),
     'pip install ".[langchain]"': "needs a package index; test_pages.test_extras_are_those_that_the_docs_name",
 }
 """Commands that are printed and not run here, with what covers them."""

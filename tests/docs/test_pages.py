@@ -59,6 +59,8 @@ def test_extras_are_those_that_the_docs_name() -> None:
         "llama-index",
         "prove",
         "http",
+        "otel",
+        "parquet",
         "postgres",
         "server",
         "mcp",

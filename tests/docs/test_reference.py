@@ -185,7 +185,6 @@ def test_what_the_readme_says_is_not_built_is_not_there() -> None:
     readme = " ".join(PAGES["README.md"].text.split())
     rooms: dict[str, Collection[str]] = {
         "MCP gateway, HTTP decision point": ["gateway", "server/decision.py"],
-        "trace pages of the console": ["server/views/trace.py"],
         "agent inventory, compliance evidence": ["inventory/agents.py", "evidence"],
         "CrewAI, AutoGen and MCP": ["adapters/crewai.py", "adapters/autogen.py", "adapters/mcp.py"],
         "State on PostgreSQL": ["stores/postgres.py"],

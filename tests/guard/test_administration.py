@@ -25,7 +25,7 @@ from bailiwick.model.administration import AdminAction
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import Event, EventKind
 from bailiwick.model.suspensions import Target, TargetKind
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.docs.markdown import ROOT
 from tests.guard.switches import BOT, resumed, suspended
 from tests.worlds import FILES, LOGS, MAIL, Tool, asked, claimed, edit, events, make_world, opened

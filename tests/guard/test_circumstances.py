@@ -104,13 +104,15 @@ def test_a_fact_decides_and_its_value_and_age_are_in_the_snapshot(tmp_path: Path
     taken = [snapshot(tmp_path, event.id) for event in decisions(tmp_path, "put.safe")]
     first = WORKDAY // 1000
     assert [each["facts"] for each in taken] == [{"on_call": {"read_ms": first, "value": True}}] * 2
-    assert [each["environment"] for each in taken] == [{"network": "office"}] * 2
+    holding = decisions(tmp_path, "put.safe")[0].id  # what calls of a session share is kept once
+    assert [each["of"] for each in taken] == ["", holding]
+    assert snapshot(tmp_path, holding, "standpoint")["environment"] == {"network": "office"}
 
 
-def snapshot(folder: Path, event_id: str) -> Any:
+def snapshot(folder: Path, event_id: str, role: str = "snapshot") -> Any:
     for path in sorted((folder / LOGS).glob("log-*.db")):
         with LogReader.open(path) as reader:
-            content = reader.content(event_id, "snapshot")
+            content = reader.content(event_id, role)
             if content is not None:
                 return json.loads(content)
     raise AssertionError("no snapshot")

@@ -31,7 +31,7 @@ from bailiwick.model.call import Call
 from bailiwick.model.circumstances import Evidence
 from bailiwick.model.event import EventKind
 from bailiwick.model.suspensions import Target, TargetKind
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.guard.switches import resumed, suspended
 from tests.identity.issuer import PATH, Issuer, serving
 from tests.worlds import FILES, LOGS, Clock, Tool, call, decisions, edit, events, make_world, opened, with_ports

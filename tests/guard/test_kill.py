@@ -26,7 +26,8 @@ from bailiwick.audit.relations import ENDS
 from bailiwick.audit.report import State
 from bailiwick.guard.administration.reconciling import Finding, reconcile
 from bailiwick.model.event import Event, EventKind
-from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.stores.log_reader import LogReader
+from bailiwick.stores.log_verification import verify_folder
 from tests.guard.standing_world import grants, make_quiet_world, standing
 from tests.guard.worker import EDITED, MAILS, mail
 from tests.worlds import AGENT, LOGS, Tool, approve, asked, events, make_world, opened

@@ -22,7 +22,7 @@ from bailiwick.model.decision import Reason
 from bailiwick.model.event import EventKind
 from bailiwick.model.suspensions import Target, TargetKind
 from bailiwick.policy import PolicyEngine
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.guard.test_promise_1 import CASES as FAIL_CLOSED
 from tests.guard.test_promise_1 import Case as Refused
 from tests.guard.test_promise_1 import attempt

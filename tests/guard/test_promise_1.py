@@ -17,7 +17,7 @@ import pytest
 from bailiwick import Denied, Guard, OutcomeUnrecorded
 from bailiwick.audit.report import State
 from bailiwick.errors import BailiwickError
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.worlds import (
     AGENT,
     LOGS,

@@ -16,7 +16,7 @@ import pytest
 from bailiwick import ApprovalPending, Denied, Guard, Session
 from bailiwick.audit.report import State
 from bailiwick.model.event import EventKind
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.worlds import (
     AGENT,
     LOGS,

@@ -22,7 +22,8 @@ from bailiwick.audit.report import State
 from bailiwick.cli import cli
 from bailiwick.guard.current import running_permit
 from bailiwick.model.event import EventKind
-from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.stores.log_reader import LogReader
+from bailiwick.stores.log_verification import verify_folder
 from tests.worlds import AGENT, LOGS, Clock, Tool, call, decisions, events, kinds, make_world, opened, with_ports
 
 PUT = {"id": "1"}
@@ -61,7 +62,7 @@ def test_promise_5_the_decision_is_in_the_log_before_the_tool_runs(tmp_path: Pat
         assert permit is not None
         (decision,) = decisions(folder, name)
         assert decision.body["permit"] == permit.id
-        (path,) = (folder / LOGS).glob("*.db")
+        (path,) = (folder / LOGS).glob("log-*.db")
         with LogReader.open(path) as reader:
             assert reader.content(decision.id, "args") == b'{"id":"1"}'
         log = session._engine.ports.log
@@ -252,7 +253,7 @@ def test_promise_5_a_call_under_way_in_another_process_is_not_made_again_and_in_
         process.kill()
         process.communicate()
         assert denied(session, "put.none") == "may-have-run", "also for a guard that was open before"
-    assert len(list((folder / LOGS).glob("*.db"))) == 2
+    assert len(list((folder / LOGS).glob("log-*.db"))) == 2
     event = decisions(folder, "put.none")[0].id
     assert reconcile(folder, event)[0] == 0
     with opened(folder) as session:

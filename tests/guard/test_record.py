@@ -40,7 +40,7 @@ def test_a_refusal_that_quotes_an_argument_keeps_its_words_out_of_the_leaf(
     assert SECRET.encode() not in _leaves(folder)
     (decision,) = decisions(folder)
     with LogReader.open(next((folder / LOGS).glob("log-*.db"))) as reader:
-        (reason, *_) = reasons([reader], decision)
+        (reason, *_) = reasons(reader.content, decision)
         kept = reader.content(decision.id, "args")
     assert reason["message"] in str(told.value)
     assert kept is not None

@@ -17,7 +17,7 @@ import pytest
 
 from bailiwick import Denied, Guard, Permit, Session, UsageError
 from bailiwick.audit.report import State
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.worlds import AGENT, LOGS, Tool, kinds, make_world, opened, with_ports
 
 PUT = {"id": "1"}
@@ -120,7 +120,7 @@ def test_promise_5_every_log_that_a_process_left_behind_counts(tmp_path: Path, *
     for process in processes:
         process.kill()
         process.communicate()
-    assert len(list((folder / LOGS).glob("*.db"))) == 3
+    assert len(list((folder / LOGS).glob("log-*.db"))) == 3
     if state_lost:
         lose_state(folder)
     assert [blocked(folder, {"id": name}) for name in "abc"] == [True, True, True]

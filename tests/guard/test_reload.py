@@ -16,7 +16,7 @@ from bailiwick import ApprovalPending, Denied, Guard
 from bailiwick.audit.report import State
 from bailiwick.guard.administration.bundles import Activation
 from bailiwick.model.event import EventKind
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.guard.reloader import Callers
 from tests.project.bundles import activate, bundled, project
 from tests.worlds import AGENT, FILES, LOGS, MAIL, Tool, approve, decisions, events, opened

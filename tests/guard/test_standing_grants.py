@@ -19,7 +19,7 @@ from bailiwick.audit.report import State
 from bailiwick.guard.administration.suspending import Order, suspend
 from bailiwick.model.event import EventKind
 from bailiwick.model.suspensions import Target, TargetKind
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.guard.standing_world import HOUR, ask, grants, make_quiet_world, remembered, revoke, send, standing, why
 from tests.worlds import (
     LOGS,

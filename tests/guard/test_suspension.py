@@ -20,7 +20,7 @@ from bailiwick.guard.opening import rebind
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import Event, EventKind
 from bailiwick.model.suspensions import Suspension, Target, TargetKind
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from bailiwick.stores.sqlite_state_file import StateFile
 from bailiwick.stores.sqlite_suspensions import SqliteSuspensions
 from tests.cli.terminal import in_a_process

@@ -19,7 +19,7 @@ from bailiwick.model.event import Event, EventKind
 from bailiwick.model.suspensions import Target, TargetKind
 from bailiwick.project.bundle import build_bundle
 from bailiwick.project.status import bundle_status
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from bailiwick.stores.sqlite_bundles import SqliteBundles
 from bailiwick.stores.sqlite_state_file import StateFile
 from tests.guard.switches import resumed, suspended

@@ -203,7 +203,7 @@ def test_tenants_and_environments_in_one_folder_do_not_see_each_other(tmp_path: 
         (folder / "bailiwick.toml").write_text(FILES["bailiwick.toml"].replace(old, new, 1))
         with opened(folder) as session:
             assert not session.label.tainted
-    assert len(list((folder / ".bailiwick/log").glob("*.db"))) == 3
+    assert len(list((folder / ".bailiwick/log").glob("log-*.db"))) == 3
 
 
 # ── settings ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -237,6 +237,7 @@ def test_a_setting_takes_what_it_can_use_or_says_where_it_is_wrong(setting: Sett
         assert finding.hint
     else:
         assert (setting.key, value) in {
+            ("audit.origin", '""'),
             ("org.domains", "[]"),
             ("org.mailboxes", "[]"),
             ("labels.categories", "[]"),
@@ -309,6 +310,6 @@ def test_two_guards_of_one_project_write_two_logs(tmp_path: Path) -> None:
         one.call("page.read", {"id": "1"}, run=Tool().run)
         two.call("page.read", {"id": "2"}, run=Tool().run)
     assert sorted({event.log for event in decisions(folder)}) == sorted(
-        path.stem for path in (folder / ".bailiwick/log").glob("*.db")
+        path.stem for path in (folder / ".bailiwick/log").glob("log-*.db")
     )
     assert len(decisions(folder)) == 2

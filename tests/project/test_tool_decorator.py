@@ -21,7 +21,7 @@ def guard(tmp_path: Path) -> Iterator[Guard]:
 
 
 def recorded(folder: Path) -> list[bytes | None]:
-    (path,) = (folder / LOGS).glob("*.db")
+    (path,) = (folder / LOGS).glob("log-*.db")
     with LogReader.open(path) as reader:
         return [reader.content(event.id, "args") for event in decisions(folder)]
 

@@ -11,19 +11,21 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bailiwick.audit.kept import KeptHead
 from bailiwick.audit.log import EventLog
 from bailiwick.audit.report import State
 from bailiwick.errors import LogUnavailable, StoreError
 from bailiwick.model.event import Content, EventKind, Receipt
 from bailiwick.model.tool import Durability
 from bailiwick.stores.log_file import is_held, list_logs, log_path
-from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.stores.log_reader import LogReader
+from bailiwick.stores.log_verification import verify_folder
 from bailiwick.stores.sqlite_log import SqliteLog
 from tests.audit.samples import Ticking, allowed, story
 from tests.stores.log_process import clock, draft, open_log
@@ -226,7 +228,7 @@ def test_a_bad_draft_of_one_thread_does_not_harm_the_others(log: SqliteLog) -> N
 
 
 def test_many_sessions_are_counted_each_from_where_it_was(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bailiwick.stores.sqlite_log.MAX_ORDS", 3)
+    monkeypatch.setattr("bailiwick.stores.log_batch.MAX_ORDS", 3)
     for step in range(3):
         for number in range(8):
             log.append([draft(f"s{number}")], Durability.BUFFERED)
@@ -302,6 +304,34 @@ def test_everybody_waiting_hears_of_a_failure(tmp_path: Path) -> None:
     assert set(acknowledged) <= {event.id for event in log.events()}
     sound(log)
     log.close()
+
+
+def test_a_failure_in_another_thread_does_not_tear_what_is_written_just_now(tmp_path: Path) -> None:
+    """A sync or a checkpoint fails while a transaction is open: it is written whole or not at all."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(10):
+            log = open_log(tmp_path / str(number))
+
+            def write(log: SqliteLog = log) -> None:
+                with suppress(LogUnavailable):
+                    while True:
+                        log.append([draft("s") for _ in range(20)], Durability.BUFFERED)
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            while not log._db.in_transaction:
+                pass
+            log.fail("its sync failed")
+            writer.join()
+            sound(log)
+            with suppress(LogUnavailable):  # what was buffered may not be durable, and it says so
+                log.close()
+            with open_log(tmp_path / str(number)) as again:
+                assert (again.path, again.skipped) == (log.path, ())
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_somebody_else_who_writes_into_the_file_breaks_the_log(log: SqliteLog) -> None:
@@ -532,6 +562,6 @@ def test_erasing_a_content_leaves_every_proof_valid(log: SqliteLog) -> None:
         connection.execute("DELETE FROM contents")
     assert log.content(kept.id, "text") is None
     with LogReader.open(log.path) as reader:
-        report = reader.verify(head)
+        report = reader.verify([KeptHead(*head, "kept")])
     assert report.state is State.SOUND
     assert report.erased == 1

@@ -13,7 +13,7 @@ import pytest
 from bailiwick.audit.report import State
 from bailiwick.model.event import EventKind
 from bailiwick.stores.log_file import is_held, list_logs
-from bailiwick.stores.log_reader import verify_folder
+from bailiwick.stores.log_verification import verify_folder
 from tests.stores.log_process import open_log
 
 ROOT = Path(__file__).parents[2]

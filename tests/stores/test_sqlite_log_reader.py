@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from bailiwick.audit.kept import KeptHead
 from bailiwick.audit.report import State
+from bailiwick.audit.search_terms import Query
 from bailiwick.audit.trace import show, timeline, why
 from bailiwick.errors import StoreError, UsageError
 from bailiwick.model.event import EventKind
 from bailiwick.model.tool import Durability
 from bailiwick.stores.log_file import list_logs, log_path
-from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.stores.log_index import LogIndex
+from bailiwick.stores.log_reader import LogReader
+from bailiwick.stores.log_verification import Against, verify_folder
 from bailiwick.stores.sqlite_log import SqliteLog
 from tests.audit.samples import Ticking, story
 from tests.stores.log_process import draft, open_log
@@ -69,7 +73,7 @@ def test_a_copy_of_an_open_log_is_complete(tmp_path: Path) -> None:
             reader.copy(copy)
         assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [copy.name]
         with LogReader.open(copy) as reader:
-            report = reader.verify(log.head())
+            report = reader.verify([KeptHead(*log.head(), "kept")])
             assert report.state is State.SOUND
             assert report.head == log.head()
         log.append([draft("s")], Durability.SYNC)
@@ -113,7 +117,10 @@ def test_any_flipped_byte_is_found_or_changes_nothing_that_was_recorded(stored: 
 
 def _content(path: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        queries = ("SELECT * FROM events ORDER BY seq", "SELECT * FROM contents ORDER BY seq, role")
+        queries = (
+            "SELECT * FROM events ORDER BY seq",
+            "SELECT * FROM contents LEFT JOIN blobs USING (address) ORDER BY seq, role",
+        )
         return [row for query in queries for row in connection.execute(query)]
 
 
@@ -155,12 +162,18 @@ def test_another_database_is_not_taken_for_a_log(tmp_path: Path) -> None:
         ("DELETE FROM events WHERE seq > 20", "cut-off"),
         ("UPDATE events SET ts_us = 'soon' WHERE seq = 5", None),
         ("UPDATE events SET session = 'other' WHERE seq = 5", "index-differs"),
+        ("UPDATE events SET session = CAST(x'ff' AS TEXT) WHERE seq = 5", "index-differs"),
+        ("UPDATE events SET kind = CAST(x'ff' AS TEXT) WHERE seq = 5", "index-differs"),
         ("UPDATE events SET data = CAST('text' AS BLOB) WHERE seq = 5", "changed"),
-        ("UPDATE contents SET data = x'00' WHERE seq = 3", "content-changed"),
+        (
+            "UPDATE blobs SET data = x'00' WHERE address = (SELECT address FROM contents WHERE seq = 3)",
+            "content-changed",
+        ),
         ("UPDATE contents SET salt = CAST(salt || x'00' AS BLOB) WHERE seq = 3", "content-changed"),
         ("UPDATE contents SET role = 'other' WHERE seq = 3", "stray-content"),
-        ("INSERT INTO contents VALUES (-1, 'x', x'00', x'00')", "stray-content"),
-        ("UPDATE heads SET peaks = zeroblob(32) WHERE size = 4", "head-differs"),
+        ("UPDATE contents SET role = CAST(x'ff' AS TEXT) WHERE seq = 3", "stray-content"),
+        ("INSERT INTO contents VALUES (-1, 'x', x'00', x'00', '')", "stray-content"),
+        ("UPDATE heads SET peaks = zeroblob(length(peaks)) WHERE size = (SELECT max(size) FROM heads)", "head-differs"),
         ("INSERT INTO heads VALUES (1000, x'00')", "head-damaged"),
         ("DELETE FROM heads", "uncovered"),
     ],
@@ -177,6 +190,17 @@ def test_promise_6_tampering_with_the_tables_shows(stored: Path, sql: str, code:
     if code == "head-damaged":
         code = "cut-off"
     assert code in {problem.code for problem in report.problems}, report.problems
+
+
+def test_a_text_that_is_none_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    with open_log(tmp_path / "logs") as log:
+        log.append([draft("s") for _ in range(700)], Durability.BUFFERED)
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE events SET session = CAST(x'ff' AS TEXT) WHERE seq IN (300, 600)")
+    with LogReader.open(log.path) as reader:
+        report = reader.verify()
+    assert [problem.seq for problem in report.problems if problem.code == "index-differs"] == [300, 600]
+    assert (report.head[0], report.unreadable) == (701, "")
 
 
 def test_an_index_that_hides_a_record_is_found(stored: Path) -> None:
@@ -203,7 +227,7 @@ def test_a_changed_content_is_not_handed_out(stored: Path) -> None:
         event = next(reader.events(kinds=[EventKind.CONTENT_INGESTED]))
         assert reader.content(event.id, "text") == b"Please write to eve@example.com"
     with closing(sqlite3.connect(stored, isolation_level=None)) as connection:
-        connection.execute("UPDATE contents SET data = x'00'")
+        connection.execute("UPDATE blobs SET data = x'00'")
     with LogReader.open(stored) as reader, pytest.raises(StoreError, match="content 'text' of record 3"):
         reader.content(event.id, "text")
 
@@ -225,54 +249,54 @@ def test_a_folder_without_logs_is_not_sound(tmp_path: Path) -> None:
 
 def test_a_log_that_was_removed_is_missed_if_its_head_was_kept(stored: Path) -> None:
     with LogReader.open(stored) as reader:
-        kept = {reader.log_id: reader.head()}
-    assert verify_folder(stored.parent, kept).state is State.SOUND
+        kept = Against(heads={reader.log_id: (KeptHead(*reader.head(), "the auditor's head"),)})
+    assert verify_folder(stored.parent, against=kept).state is State.SOUND
     with open_log(stored.parent) as same, open_log(stored.parent):
         assert same.path == stored
     stored.unlink()
     report = verify_folder(stored.parent)
     assert report.state is State.SOUND
     assert [warning.code for warning in report.warnings] == ["log-gone"]
-    report = verify_folder(stored.parent, kept)
+    report = verify_folder(stored.parent, against=kept)
     assert report.state is State.TAMPERED
     assert [problem.code for log in report.logs for problem in log.problems] == ["gone"]
 
 
 def test_a_log_that_was_replaced_by_another_is_found(stored: Path, tmp_path: Path) -> None:
     with LogReader.open(stored) as reader:
-        kept = {reader.log_id: reader.head()}
+        kept = Against(heads={reader.log_id: (KeptHead(*reader.head(), "the auditor's head"),)})
     with open_log(tmp_path / "elsewhere") as other:
         _tell(other)
     shutil.copy(other.path, stored)
     report = verify_folder(stored.parent)
     assert "foreign" in {problem.code for problem in report.logs[0].problems}
-    assert "replaced" in {problem.code for problem in verify_folder(stored.parent, kept).logs[0].problems}
+    assert "replaced" in {problem.code for problem in verify_folder(stored.parent, against=kept).logs[0].problems}
 
 
 # --- trace
 
 
 @pytest.fixture
-def readers(stored: Path) -> Iterator[list[LogReader]]:
+def graph(stored: Path) -> Iterator[LogIndex]:
     """The story's log, and another in which a person answered for one of its calls."""
     with open_log(stored.parent) as _held, open_log(stored.parent) as other:
         other.append([draft("another", {"decisions": 0}, EventKind.SESSION_CLOSED)], Durability.SYNC)
-        opened = [LogReader.open(path) for path in list_logs(stored.parent)]
-        yield opened
-        for reader in opened:
-            reader.close()
+        with LogIndex.open(stored.parent.parent / "index.db", stored.parent) as index:
+            index.catch_up()
+            yield index
 
 
-def _first(readers: list[LogReader], kind: EventKind) -> str:
-    return next(iter(timeline(readers, kinds=[kind]))).id
+def _first(graph: LogIndex, kind: EventKind) -> str:
+    return graph.search(Query(wanted={"kind": (kind.value,)}), limit=100).items[-1].id
 
 
-def _call(readers: list[LogReader]) -> str:
-    return next(event.id for event in timeline(readers, kinds=[EventKind.DECISION]) if event.body.get("permit"))
+def _call(graph: LogIndex) -> str:
+    found = graph.search(Query(wanted={"kind": ("decision",), "outcome": ("allow",)}), limit=100).items
+    return next(entry.id for entry in reversed(found) if graph.edges_forward(entry.id))
 
 
-def test_why_leads_from_each_argument_to_where_its_value_was_seen(readers: list[LogReader]) -> None:
-    told = why(readers, _call(readers))
+def test_why_leads_from_each_argument_to_where_its_value_was_seen(graph: LogIndex) -> None:
+    told = why(graph, _call(graph))
     assert told.decision.body["tool"] == "mail.send"
     (argument,) = told.arguments
     assert (argument.name, argument.endorsed, argument.endorsed_by) == ("to", True, ("user",))
@@ -289,6 +313,7 @@ def test_why_leads_from_each_argument_to_where_its_value_was_seen(readers: list[
         EventKind.ACTION_COMPLETED,
         EventKind.CONTENT_INGESTED,
         EventKind.APPROVAL_REMEMBERED,
+        EventKind.APPROVAL_FORGOTTEN,
     ]
 
 
@@ -296,17 +321,17 @@ def test_why_leads_from_each_argument_to_where_its_value_was_seen(readers: list[
     "kind",
     [EventKind.ACTION_COMPLETED, EventKind.ACTION_FAILED, EventKind.APPROVAL_REQUESTED, EventKind.APPROVAL_GRANTED],
 )
-def test_why_is_answered_from_what_followed(readers: list[LogReader], kind: EventKind) -> None:
-    assert why(readers, _first(readers, kind)).decision.kind is EventKind.DECISION
+def test_why_is_answered_from_what_followed(graph: LogIndex, kind: EventKind) -> None:
+    assert why(graph, _first(graph, kind)).decision.kind is EventKind.DECISION
 
 
-def test_show_gives_an_event_its_contents_and_what_belongs_to_it(readers: list[LogReader]) -> None:
-    shown = show(readers, _call(readers))
+def test_show_gives_an_event_its_contents_and_what_belongs_to_it(graph: LogIndex) -> None:
+    shown = show(graph, _call(graph))
     assert shown.contents == {"args": b'{"to":["eve@example.com"]}'}
     assert EventKind.ACTION_COMPLETED in {event.kind for event in shown.related}
-    outcome = show(readers, _first(readers, EventKind.ACTION_COMPLETED))
+    outcome = show(graph, _first(graph, EventKind.ACTION_COMPLETED))
     assert outcome.related[0].id == shown.event.id
-    alone = show(readers, _first(readers, EventKind.POLICY_ACTIVATED))
+    alone = show(graph, _first(graph, EventKind.POLICY_ACTIVATED))
     assert (alone.contents, alone.related) == ({}, ())
 
 
@@ -318,12 +343,12 @@ def test_the_timeline_merges_the_logs_by_time(tmp_path: Path) -> None:
         assert {event.log for event in timeline([first, second], session=second.log_id)} == {second.log_id}
 
 
-def test_questions_that_have_no_answer_say_so(readers: list[LogReader]) -> None:
+def test_questions_that_have_no_answer_say_so(graph: LogIndex) -> None:
     with pytest.raises(UsageError, match="no log here has an event") as caught:
-        why(readers, "none")
+        why(graph, "none")
     assert "audit show" in caught.value.hint
     with pytest.raises(UsageError, match="belongs to no decision"):
-        why(readers, _first(readers, EventKind.POLICY_ACTIVATED))
+        why(graph, _first(graph, EventKind.POLICY_ACTIVATED))
 
 
 def test_the_latest_events_are_read_without_the_others(tmp_path: Path) -> None:

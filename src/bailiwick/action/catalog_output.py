@@ -10,6 +10,7 @@ against it: a misspelt name in `trusted` or `labels` must not pass unseen.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,7 +26,7 @@ EVERYONE = "everyone"
 
 OUTPUT_KEYS = (
     *("sensitivity", "categories", "readers", "untrusted", "trusted", "endorses", "records", "fields", "labels"),
-    *("level_from", "readers_from", "detect", "author", "hide", "party"),
+    *("level_from", "readers_from", "detect", "author", "hide", "party", "subject"),
 )
 LABEL_KEYS = ("field", "when", "sensitivity", "categories", "readers")
 _ENDORSABLE = (Role.TARGET, Role.SELECTOR, Role.CREDENTIAL, Role.VALUE)
@@ -68,10 +69,29 @@ def read_output(tool: Table, arguments: Mapping[str, object], vocabulary: Vocabu
         author=_author(table),
         hide=table.boolean("hide", default=False),
         party=_party(table, untrusted, trusted),
+        subject=table.data.get("subject") is True,
+        subjects=_subjects(table),
     )
     if fields is not None:
         _check_fields(table, output, fields)
     return output
+
+
+def _subjects(table: Table) -> str:
+    """The template that names whom a record is about; empty where `subject` is a boolean."""
+    if not isinstance(table.data.get("subject"), str):
+        table.boolean("subject", default=False)
+        return ""
+    text = table.string("subject") or ""
+    if re.fullmatch(r"[^{}]*\{[^{}]+\}[^{}]*", text):
+        return text
+    table.note(
+        "bad-subject",
+        f"'{text}' does not say whom a record is about",
+        "subject",
+        hint='true, or a text with one field of a record, such as "crm/customers/{id}"',
+    )
+    return ""
 
 
 def output_declaration(output: OutputSpec) -> list[object]:
@@ -95,6 +115,7 @@ def output_declaration(output: OutputSpec) -> list[object]:
         None if output.author is None else [output.author.field, output.author.unless],
         output.hide,
         output.party,
+        output.subjects or output.subject,
     ]
 
 
@@ -254,6 +275,7 @@ def _named(output: OutputSpec) -> Iterator[tuple[str, str]]:
         ("level_from", (output.level_from,)),
         ("readers_from", (output.readers_from,)),
         ("party", output.party),
+        ("subject", (output.subjects.partition("{")[2].partition("}")[0],)),
         ("author", () if output.author is None else (output.author.field, *output.author.unless)),
         ("labels", tuple(rule.path for rule in output.labels)),
         ("labels", tuple(name for rule in output.labels for name in rule.when if not name.startswith(_ARGUMENT))),

@@ -7,19 +7,20 @@ its own denial from being recorded; long lists are cut too, and `omitted` says b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from bailiwick.model.call import Grant
+from bailiwick.model.call import Carried, Grant
 from bailiwick.model.canonical import canonical
 from bailiwick.model.circumstances import Evidence
-from bailiwick.model.decision import ArgFlow, Decision, FlowFacts, LinkVerdict, Observed, Plane, Reason
+from bailiwick.model.decision import ArgFlow, Decision, FlowFacts, LinkVerdict, Observed, Origin, Plane, Reason
 from bailiwick.model.event import Content
 from bailiwick.model.label import Label
 from bailiwick.model.tool import Idempotency
 
 __all__ = [
     "content_body",
+    "cut",
     "decision_body",
     "delegation_body",
     "evidence_body",
@@ -81,18 +82,30 @@ def content_body(
     origin: str,
     decision: str = "",
     fields: Mapping[str, Label] | None = None,
+    read_back: Sequence[str] = (),
+    said_in: str = "",
 ) -> dict[str, object]:
-    """`content.ingested`. `decision` is the event id of the call whose result it is; `fields` labels of paths in it."""
+    """`content.ingested`. `decision` is the event id of the call whose result it is; `fields` labels of paths in it;
+    `read_back` are the decisions of calls that wrote some of it, `said_in` the event of another session that holds it.
+    """
     body: dict[str, object] = {"content": content, "source": source, "label": label_body(label), "origin": origin}
     if decision:
         body["decision"] = decision
+    if read_back:
+        body["read_back"] = list(read_back)
+    if said_in:
+        body["said_in"] = said_in
     if fields:
         body["fields"] = [{"path": path, "label": label_body(fields[path])} for path in sorted(fields)]
     return body
 
 
-def delegation_body(*, to: str, grant: Grant, depth: int, child_session: str) -> dict[str, object]:
-    """`delegation.granted`: to which agent, and the area that it may act in; `depth` is 0 for the root's own agent."""
+def delegation_body(
+    *, to: str, grant: Grant, depth: int, child_session: str, origins: Iterable[Origin] = ()
+) -> dict[str, object]:
+    """`delegation.granted`: to which agent, and the area that it may act in; `depth` is 0 for the root's own agent.
+    `origins` is where values of the message were seen that hands the work on."""
+    budget = _Budget()
     body: dict[str, object] = {
         "to": to,
         "tools": None if grant.tools is None else sorted(grant.tools),
@@ -100,6 +113,8 @@ def delegation_body(*, to: str, grant: Grant, depth: int, child_session: str) ->
         "depth": depth,
         "child_session": child_session,
     }
+    if told := [_origin(origin, budget) for origin in budget.entries(origins)]:
+        body["origins"] = told
     if grant.expires_ms is not None:
         body["expires_ms"] = grant.expires_ms
     if grant.budgets:
@@ -116,8 +131,10 @@ def decision_body(
     latency_us: int | None,
     idempotency: Idempotency | None,
     effect_key: str | None,
+    carried: Iterable[Carried] = (),
 ) -> dict[str, object]:
-    """`decision`. The last three and the permit are left out where they are None."""
+    """`decision`. The permit, latency, idempotency and key are left out where they are None. `carried` are contents
+    that the model never saw and that stand in arguments."""
     budget = _Budget()
     verdict, flow = decision.verdict, decision.flow
     body: dict[str, object] = {
@@ -135,6 +152,8 @@ def decision_body(
     }
     if flow is not None:
         body["flow"] = _flow(flow)
+    if hidden := [_carried(each, budget) for each in budget.entries(carried)]:
+        body["carried"] = hidden
     if due := decision.obligations:
         body["obligations"] = {name: sorted(getattr(due, name)) for name in ("redact", "mask", "drop")}
     if decision.observed is not None:
@@ -166,6 +185,11 @@ def reasons_content(decision: Decision) -> Content | None:
         for reason in decision.reasons
     ]
     return Content(role="reasons", data=canonical(told))
+
+
+def cut(text: str, most: int = MAX_TEXT) -> str:
+    """At most so many characters of what somebody else chose, without lone surrogates."""
+    return text[:most].encode("utf-8", "replace").decode("utf-8")
 
 
 class _Budget:
@@ -223,17 +247,22 @@ def _argument(argument: ArgFlow, budget: _Budget) -> dict[str, object]:
         "name": budget.text(argument.name),
         "endorsed": argument.endorsed,
         "endorsed_by": [budget.text(by) for by in budget.entries(argument.endorsed_by)],
-        "origins": [
-            {
-                "content": budget.text(origin.content),
-                "event": budget.text(origin.event),
-                "source": budget.text(origin.source),
-                "path": budget.text(origin.path),
-                "how": budget.text(origin.how),
-            }
-            for origin in budget.entries(argument.origins)
-        ],
+        "origins": [_origin(origin, budget) for origin in budget.entries(argument.origins)],
     }
+
+
+def _origin(origin: Origin, budget: _Budget) -> dict[str, object]:
+    return {
+        "content": budget.text(origin.content),
+        "event": budget.text(origin.event),
+        "source": budget.text(origin.source),
+        "path": budget.text(origin.path),
+        "how": budget.text(origin.how),
+    }
+
+
+def _carried(carried: Carried, budget: _Budget) -> dict[str, object]:
+    return {"content": carried.content, "arguments": [budget.text(name) for name in sorted(carried.arguments)]}
 
 
 def _observed(observed: Observed, budget: _Budget) -> dict[str, object]:

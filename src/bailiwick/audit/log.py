@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
+from bailiwick.errors import LogUnavailable
 from bailiwick.model.event import Draft, Event, EventKind, Receipt
 from bailiwick.model.tool import Durability
 
@@ -63,6 +64,16 @@ class EventLog(EventReader, Protocol):
         """Write events, all or none, and return their receipts once they are as durable as asked.
 
         Raises LogUnavailable: the log is broken, closed or full, belongs to another process, or refuses a draft.
+        """
+        ...
+
+    def append_all(
+        self, wanted: Sequence[tuple[Sequence[Draft], Durability]]
+    ) -> tuple[tuple[Receipt, ...] | LogUnavailable, ...]:
+        """`append` for several callers at once: for each its receipts, or why it was refused. One that is refused does
+        not touch the others.
+
+        Raises LogUnavailable: the log takes nothing of anybody.
         """
         ...
 

@@ -7,8 +7,11 @@ with an upcaster (`bailiwick.audit.upcast`).
 
 The bodies, `?` marking optional fields:
 
-    log.opened          log, build, previous? {root, size}: the head that this process found
+    log.opened          log, build, previous? {root, size}: the head that this process found, parent?: the log that
+                        knows of this one
     log.recovered       unknown: decisions without an outcome, by event id; from_seq, to_seq: where they were looked for
+    log.born            log, first: the leaf hash of its opening (in a parent log, as the next)
+    log.committed       log, size, root: so far it has come; closed: its process gave it up in order
     policy.activated    policy_digest, catalog_digest, directory_digest, policies: how many, mode?, observed?: rules
                         that are only observed, bundle?, sequence?: the bundle that they are from; where somebody
                         activated it also author, signers, by, tests, os_user?
@@ -16,11 +19,24 @@ The bodies, `?` marking optional fields:
     session.opened      agent, root, conversation, purpose, restored, evidence?
     session.proved      evidence: the user signed in anew
     session.closed      decisions: how many
-    content.ingested    content, source, label, origin, decision?: the call whose result it is, fields? [{path, label}]
+    content.ingested    content, source, label, origin, decision?: the call whose result it is, fields? [{path, label}],
+                        read_back?: decisions of calls that wrote some of it, said_in?: the event of another session
+                        that holds it
+    content.erased      subject, by, reason, keys: ids of those that were destroyed, contents: how many, rows: of the
+                        state, os_user?
+    content.dropped     by, before_ms: all of earlier events that nobody holds, contents: how many, os_user?
+    hold.set            hold: its id, subject, by, reason, os_user?
+    hold.lifted         hold, subject, by, reason, os_user?
     content.withheld    source, kept: how many chunks of a retrieval could be read, withheld: how many not, documents:
-                        the first of these, by the store's id or the digest of their text, each with label and why
+                        the first of these, by the store's id or their number, each with label and why
+    model.context       inputs, after?, kept?: a part of what a model is given, for the model.called that builds on it
+    model.called        model, provider, inputs: the events that hold what it was given, in order, behind the parts
+                        that it has from an earlier call; after?: that one's event, kept? [{from, to}]: which of its
+                        inputs; tools?: offered, by name (none: those of `after`), omitted?: so many more; outputs: the
+                        events that hold what it wrote; outcome: "completed" | "cut-off" | "failed", usage? [{of,
+                        tokens}], error?: the exception's type name alone
     delegation.granted  to, tools (null: all), zones, expires_ms?, depth, child_session, budgets? [{budget, share}]: at
-                        most so much of each
+                        most so much of each, origins?: where values of the message were seen
     delegation.revoked  id: of a delegation.granted, or of a plan; by, reason, os_user?
     task.narrowed       tools (null: all that it had), zones (none: all that it had), expires_ms?: what is kept
     task.widened        tools, zones, expires_ms?: what is added; decision: the approved one
@@ -28,7 +44,7 @@ The bodies, `?` marking optional fields:
                         catalog_digest, durability, flow?, effect_key?, permit?, permit_expires_ms?, idempotency?,
                         latency_us?, omitted?: so many entries of long lists, observed? {outcome, reasons, rules}:
                         what rules that are only observed would have decided, obligations? {redact, mask, drop}: what
-                        is taken out of the result
+                        is taken out of the result, carried? [{content, arguments}]: contents that the model never saw
     label.declassified  decision, data, of: "content" | "handle" | "source", recipients, readers, before, after: its
                         label as it is, and for these recipients; in this session alone
     value.endorsed      decision, role, before: on whose authority it stood (empty: nobody's), after
@@ -63,7 +79,7 @@ The bodies, `?` marking optional fields:
     budget.refused      budget, owner, by, code, message, order?: the event of an order that came too late and changed
                         nothing, os_user?
     admin.decided       by, action, resource, own, outcome: "allow" | "deny", policies, codes: of its reasons,
-                        policy_digest: of the rules in administration/, os_user?
+                        policy_digest: of the rules in administration/, os_user?, about?: what of it was looked at
     switch.suspended    target: "agents" | "tools" ..., name (empty for everything), by, reason, os_user?
     switch.resumed      target, name, by, suspension: the event that this lifts, reason?, os_user?
     switch.refused      target, name, by, code, message, order?: the event of an order that came too late and changed
@@ -91,142 +107,83 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bailiwick.audit.shapes import Bool, Choice, Int, Items, Nullable, Rec, Shape, Text
+from bailiwick.audit.schema_parts import (
+    BOOL,
+    CHECK,
+    DECISION,
+    ENDED,
+    ENFORCED,
+    EVIDENCE,
+    INT,
+    LABEL,
+    ORIGIN,
+    ORIGINS,
+    PARTS,
+    RELEASED,
+    REMEMBER,
+    SAID,
+    SWITCH,
+    TEXT,
+    TEXTS,
+    rec,
+    texts,
+)
+from bailiwick.audit.shapes import Choice, Items, Nullable, Rec
 from bailiwick.model.approver import ProofMethod
-from bailiwick.model.decision import Outcome, Plane
+from bailiwick.model.decision import Outcome
 from bailiwick.model.event import EventKind
-from bailiwick.model.label import Integrity
-from bailiwick.model.suspensions import TargetKind
-from bailiwick.model.tool import Durability, Idempotency
 
-__all__ = ["BODIES", "ENVELOPE", "LABEL", "ORIGINS", "body_fault"]
+__all__ = ["BODIES", "COMMITMENT", "ENVELOPE", "body_fault"]
 
-ORIGINS = frozenset({"prompt", "instructions", "retrieved", "result", "message", "model", "unknown"})
-"""How content came into a session."""
-
-_TEXT, _INT, _BOOL = Text(), Int(), Bool()
-_TEXTS = Items(_TEXT)
-
-
-def _rec(required: Mapping[str, Shape], **optional: Shape) -> Rec:
-    return Rec(required, optional)
-
-
-def _texts(*names: str) -> dict[str, Shape]:
-    return dict.fromkeys(names, _TEXT)
-
-
-LABEL = _rec(
-    {
-        "sensitivity": _INT,
-        "categories": _TEXTS,
-        "readers": Nullable(Items(_TEXTS)),
-        "integrity": Choice(frozenset(level.name.lower() for level in Integrity)),
-        "sources": _TEXTS,
-        "author": Nullable(_TEXT),
-    }
-)
-
-_REASON = _rec({"plane": Choice(frozenset(Plane)), "code": _TEXT}, message=_TEXT, hint=_TEXT)
-_LINK = _rec({**_texts("link", "resource"), "allowed": _BOOL, "policies": _TEXTS, "errors": _TEXTS})
-_FLOW = _rec(
-    {
-        **dict.fromkeys(
-            (
-                *("tainted", "unasked", "repeated", "misquoted", "opaque"),
-                *("recipients_external", "recipients_outside_readers", "recipients_are_readers"),
-            ),
-            _BOOL,
-        ),
-        **dict.fromkeys(
-            (
-                *("unendorsed", "unendorsed_values", "by_colleague", "unbound", "undictated"),
-                *("categories", "session_categories"),
-            ),
-            _TEXTS,
-        ),
-        "sensitivity": _INT,
-        "session_sensitivity": _INT,
-        "label": LABEL,
-    }
-)
-_ORIGIN = _rec(_texts("content", "event", "source", "path", "how"))
-_ARGUMENT = _rec({"name": _TEXT, "endorsed": _BOOL, "endorsed_by": _TEXTS, "origins": Items(_ORIGIN)})
-
-_DECISION = _rec(
-    {
-        **_texts("tool", "digest", "policy_digest", "catalog_digest"),
-        "outcome": Choice(frozenset(Outcome)),
-        "reasons": Items(_REASON),
-        "links": Items(_LINK),
-        "gates": _TEXTS,
-        "approved": Items(_rec(_texts("gate", "approval"))),
-        "arguments": Items(_ARGUMENT),
-        "durability": Choice(frozenset(Durability)),
-    },
-    flow=_FLOW,
-    effect_key=_TEXT,
-    permit=_TEXT,
-    permit_expires_ms=_INT,
-    idempotency=Choice(frozenset(Idempotency)),
-    latency_us=_INT,
-    obligations=_rec(dict.fromkeys(("redact", "mask", "drop"), _TEXTS)),
-    omitted=_INT,
-    observed=_rec(
-        {
-            "outcome": Choice(frozenset({Outcome.DENY, Outcome.NEEDS_APPROVAL})),
-            "reasons": Items(_REASON),
-            "rules": _TEXTS,
-        }
-    ),
-)
-
-_SAID: dict[str, Shape] = {"gates": _TEXTS, "os_user": _TEXT, "evidence": _TEXT}
-_REMEMBER = _rec({"count": _INT, "ttl_ms": _INT, "open": _TEXTS, "task_wide": _BOOL})
-_CHECK = _rec(_texts("approval", "by", "method"), os_user=_TEXT, evidence=_TEXT)
-_EVIDENCE = _rec({**_texts("method", "issuer", "subject"), "strong": _BOOL, "actors": _TEXTS}, at_ms=_INT)
-"""How a user is known."""
-_ENDED = _rec(_texts("decision", "permit"))
-_RELEASED = Items(_rec({**_texts("what", "of"), "count": _INT}))
-_ENFORCED: dict[str, Shape] = {"enforced_used": _TEXTS, "enforced_unused": _TEXTS}
-_SWITCH: dict[str, Shape] = {"target": Choice(frozenset(TargetKind)), **_texts("name", "by")}
+COMMITMENT = "hmac-sha256:"
+"""What the commitment to a content begins with."""
 
 BODIES: Mapping[EventKind, Rec] = MappingProxyType(
     {
-        EventKind.LOG_OPENED: _rec(_texts("log", "build"), previous=_rec({"root": _TEXT, "size": _INT})),
-        EventKind.LOG_RECOVERED: _rec({"unknown": _TEXTS, "from_seq": _INT, "to_seq": _INT}),
-        EventKind.POLICY_ACTIVATED: _rec(
-            {**_texts("policy_digest", "catalog_digest", "directory_digest"), "policies": _INT},
-            mode=_TEXT,
-            observed=_TEXTS,
-            bundle=_TEXT,
-            sequence=_INT,
-            author=_TEXT,
-            signers=_TEXTS,
-            by=_TEXT,
-            tests=_TEXT,
-            os_user=_TEXT,
+        EventKind.LOG_OPENED: rec(texts("log", "build"), previous=rec({"root": TEXT, "size": INT}), parent=TEXT),
+        EventKind.LOG_BORN: rec(texts("log", "first")),
+        EventKind.LOG_COMMITTED: rec({**texts("log", "root"), "size": INT, "closed": BOOL}),
+        EventKind.LOG_RECOVERED: rec({"unknown": TEXTS, "from_seq": INT, "to_seq": INT}),
+        EventKind.POLICY_ACTIVATED: rec(
+            {**texts("policy_digest", "catalog_digest", "directory_digest"), "policies": INT},
+            mode=TEXT,
+            observed=TEXTS,
+            bundle=TEXT,
+            sequence=INT,
+            author=TEXT,
+            signers=TEXTS,
+            by=TEXT,
+            tests=TEXT,
+            os_user=TEXT,
         ),
-        EventKind.POLICY_REFUSED: _rec({**_texts("by", "bundle", "code", "message"), "sequence": _INT}, os_user=_TEXT),
-        EventKind.SESSION_OPENED: _rec(
-            {**_texts("agent", "root", "conversation", "purpose"), "restored": _BOOL}, evidence=_EVIDENCE
+        EventKind.POLICY_REFUSED: rec({**texts("by", "bundle", "code", "message"), "sequence": INT}, os_user=TEXT),
+        EventKind.SESSION_OPENED: rec(
+            {**texts("agent", "root", "conversation", "purpose"), "restored": BOOL}, evidence=EVIDENCE
         ),
-        EventKind.SESSION_PROVED: _rec({"evidence": _EVIDENCE}),
-        EventKind.SESSION_CLOSED: _rec({"decisions": _INT}),
-        EventKind.CONTENT_INGESTED: _rec(
-            {**_texts("content", "source"), "label": LABEL, "origin": Choice(ORIGINS)},
-            decision=_TEXT,
-            fields=Items(_rec({"path": _TEXT, "label": LABEL})),
+        EventKind.SESSION_PROVED: rec({"evidence": EVIDENCE}),
+        EventKind.SESSION_CLOSED: rec({"decisions": INT}),
+        EventKind.CONTENT_INGESTED: rec(
+            {**texts("content", "source"), "label": LABEL, "origin": Choice(ORIGINS)},
+            decision=TEXT,
+            fields=Items(rec({"path": TEXT, "label": LABEL})),
+            read_back=TEXTS,
+            said_in=TEXT,
         ),
-        EventKind.CONTENT_WITHHELD: _rec(
+        EventKind.CONTENT_ERASED: rec(
+            {**texts("subject", "by", "reason"), "keys": TEXTS, "contents": INT, "rows": INT}, os_user=TEXT
+        ),
+        EventKind.CONTENT_DROPPED: rec({"by": TEXT, "before_ms": INT, "contents": INT}, os_user=TEXT),
+        EventKind.HOLD_SET: rec(texts("hold", "subject", "by", "reason"), os_user=TEXT),
+        EventKind.HOLD_LIFTED: rec(texts("hold", "subject", "by", "reason"), os_user=TEXT),
+        EventKind.CONTENT_WITHHELD: rec(
             {
-                "source": _TEXT,
-                "kept": _INT,
-                "withheld": _INT,
+                "source": TEXT,
+                "kept": INT,
+                "withheld": INT,
                 "documents": Items(
-                    _rec(
+                    rec(
                         {
-                            "document": _TEXT,
+                            "document": TEXT,
                             "label": LABEL,
                             "why": Choice(frozenset({"clearance", "readers", "stopped"})),
                         }
@@ -234,116 +191,132 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
                 ),
             }
         ),
-        EventKind.DELEGATION_GRANTED: _rec(
-            {**_texts("to", "child_session"), "tools": Nullable(_TEXTS), "zones": _TEXTS, "depth": _INT},
-            expires_ms=_INT,
-            budgets=Items(_rec({"budget": _TEXT, "share": _INT})),
-        ),
-        EventKind.DELEGATION_REVOKED: _rec(_texts("id", "by", "reason"), os_user=_TEXT),
-        EventKind.TASK_NARROWED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS}, expires_ms=_INT),
-        EventKind.TASK_WIDENED: _rec({"tools": Nullable(_TEXTS), "zones": _TEXTS, "decision": _TEXT}, expires_ms=_INT),
-        EventKind.LABEL_DECLASSIFIED: _rec(
+        EventKind.MODEL_CONTEXT: rec({"inputs": TEXTS}, after=TEXT, kept=PARTS),
+        EventKind.MODEL_CALLED: rec(
             {
-                **_texts("decision", "data"),
+                **texts("model", "provider"),
+                **dict.fromkeys(("inputs", "outputs"), TEXTS),
+                "outcome": Choice(frozenset({"completed", "cut-off", "failed"})),
+            },
+            after=TEXT,
+            kept=PARTS,
+            tools=TEXTS,
+            omitted=INT,
+            usage=Items(rec({"of": TEXT, "tokens": INT})),
+            error=TEXT,
+        ),
+        EventKind.DELEGATION_GRANTED: rec(
+            {**texts("to", "child_session"), "tools": Nullable(TEXTS), "zones": TEXTS, "depth": INT},
+            expires_ms=INT,
+            budgets=Items(rec({"budget": TEXT, "share": INT})),
+            origins=Items(ORIGIN),
+        ),
+        EventKind.DELEGATION_REVOKED: rec(texts("id", "by", "reason"), os_user=TEXT),
+        EventKind.TASK_NARROWED: rec({"tools": Nullable(TEXTS), "zones": TEXTS}, expires_ms=INT),
+        EventKind.TASK_WIDENED: rec({"tools": Nullable(TEXTS), "zones": TEXTS, "decision": TEXT}, expires_ms=INT),
+        EventKind.LABEL_DECLASSIFIED: rec(
+            {
+                **texts("decision", "data"),
                 "of": Choice(frozenset({"content", "handle", "source"})),
-                "recipients": _TEXTS,
-                "readers": _TEXTS,
+                "recipients": TEXTS,
+                "readers": TEXTS,
                 "before": LABEL,
                 "after": LABEL,
             }
         ),
-        EventKind.VALUE_ENDORSED: _rec(_texts("decision", "role", "before", "after")),
-        EventKind.HANDLE_INSPECTED: _rec(
-            {**_texts("decision", "handle", "answer"), "millibits": _INT, "before": LABEL, "after": LABEL}
+        EventKind.VALUE_ENDORSED: rec(texts("decision", "role", "before", "after")),
+        EventKind.HANDLE_INSPECTED: rec(
+            {**texts("decision", "handle", "answer"), "millibits": INT, "before": LABEL, "after": LABEL}
         ),
-        EventKind.DECISION: _DECISION,
-        EventKind.APPROVAL_REQUESTED: _rec(
-            {**_texts("approval", "digest", "tool", "decision"), "gates": _TEXTS, "expires_ms": _INT}
+        EventKind.DECISION: DECISION,
+        EventKind.APPROVAL_REQUESTED: rec(
+            {**texts("approval", "digest", "tool", "decision"), "gates": TEXTS, "expires_ms": INT}
         ),
-        EventKind.APPROVAL_GRANTED: _rec(_texts("approval", "by", "method"), **_SAID, remember=_REMEMBER),
-        EventKind.APPROVAL_DENIED: _rec(_texts("approval", "by", "method"), **_SAID),
-        EventKind.APPROVAL_REFUSED: _rec(
-            _texts("approval", "code", "message"), by=_TEXT, method=_TEXT, os_user=_TEXT, evidence=_TEXT
+        EventKind.APPROVAL_GRANTED: rec(texts("approval", "by", "method"), **SAID, remember=REMEMBER),
+        EventKind.APPROVAL_DENIED: rec(texts("approval", "by", "method"), **SAID),
+        EventKind.APPROVAL_REFUSED: rec(
+            texts("approval", "code", "message"), by=TEXT, method=TEXT, os_user=TEXT, evidence=TEXT
         ),
-        EventKind.APPROVAL_EXPIRED: _rec(_texts("approval")),
-        EventKind.APPROVAL_WITHDRAWN: _rec(_texts("approval"), by=_TEXT, os_user=_TEXT, code=_TEXT),
-        EventKind.APPROVAL_EDITED: _rec(
-            {**_texts("approval", "by", "method", "successor", "digest"), "gates": _TEXTS},
-            os_user=_TEXT,
-            evidence=_TEXT,
+        EventKind.APPROVAL_EXPIRED: rec(texts("approval")),
+        EventKind.APPROVAL_WITHDRAWN: rec(texts("approval"), by=TEXT, os_user=TEXT, code=TEXT),
+        EventKind.APPROVAL_EDITED: rec(
+            {**texts("approval", "by", "method", "successor", "digest"), "gates": TEXTS},
+            os_user=TEXT,
+            evidence=TEXT,
         ),
-        EventKind.APPROVAL_REMEMBERED: _rec(
+        EventKind.APPROVAL_REMEMBERED: rec(
             {
-                **_texts("grant", "approval", "tool", "for_session", "for_task"),
-                "open": _TEXTS,
-                "count": _INT,
-                "expires_ms": _INT,
-                "by": _TEXTS,
+                **texts("grant", "approval", "tool", "for_session", "for_task"),
+                "open": TEXTS,
+                "count": INT,
+                "expires_ms": INT,
+                "by": TEXTS,
             }
         ),
-        EventKind.APPROVAL_FORGOTTEN: _rec(
-            {**_texts("grant", "approval"), "why": Choice(frozenset({"revoked", "expired"}))},
-            by=_TEXT,
-            method=_TEXT,
-            os_user=_TEXT,
+        EventKind.APPROVAL_FORGOTTEN: rec(
+            {**texts("grant", "approval"), "why": Choice(frozenset({"revoked", "expired"}))},
+            by=TEXT,
+            method=TEXT,
+            os_user=TEXT,
         ),
-        EventKind.APPROVAL_PLANTED: _rec(_texts("approval", "digest", "tool", "made_from", "for")),
-        EventKind.APPROVAL_CHECK_PASSED: _CHECK,
-        EventKind.APPROVAL_CHECK_FAILED: _CHECK,
-        EventKind.ACTION_COMPLETED: _rec(
-            _texts("decision", "permit"),
-            result_content=_TEXT,
+        EventKind.APPROVAL_PLANTED: rec(texts("approval", "digest", "tool", "made_from", "for")),
+        EventKind.APPROVAL_CHECK_PASSED: CHECK,
+        EventKind.APPROVAL_CHECK_FAILED: CHECK,
+        EventKind.ACTION_COMPLETED: rec(
+            texts("decision", "permit"),
+            result_content=TEXT,
             label=LABEL,
-            released=_RELEASED,
-            handle=_TEXT,
-            **_ENFORCED,
+            released=RELEASED,
+            handle=TEXT,
+            **ENFORCED,
         ),
-        EventKind.ACTION_FAILED: _rec(_texts("decision", "permit", "error"), released=_RELEASED, **_ENFORCED),
-        EventKind.ACTION_CANCELLED: _rec(_texts("decision", "permit"), error=_TEXT, **_ENFORCED),
-        EventKind.ACTION_EXPIRED: _ENDED,
-        EventKind.ACTION_RECONCILED: _rec(
-            {**_texts("decision", "by"), "as": Choice(frozenset({"ran", "did-not-run"}))},
-            permit=_TEXT,
-            note=_TEXT,
-            os_user=_TEXT,
+        EventKind.ACTION_FAILED: rec(texts("decision", "permit", "error"), released=RELEASED, **ENFORCED),
+        EventKind.ACTION_CANCELLED: rec(texts("decision", "permit"), error=TEXT, **ENFORCED),
+        EventKind.ACTION_EXPIRED: ENDED,
+        EventKind.ACTION_RECONCILED: rec(
+            {**texts("decision", "by"), "as": Choice(frozenset({"ran", "did-not-run"}))},
+            permit=TEXT,
+            note=TEXT,
+            os_user=TEXT,
         ),
-        EventKind.BUDGET_SET: _rec(
-            {**_texts("budget", "owner", "by", "reason"), "before": _INT, "after": _INT}, os_user=_TEXT
+        EventKind.BUDGET_SET: rec(
+            {**texts("budget", "owner", "by", "reason"), "before": INT, "after": INT}, os_user=TEXT
         ),
-        EventKind.BUDGET_REFUSED: _rec(_texts("budget", "owner", "by", "code", "message"), order=_TEXT, os_user=_TEXT),
-        EventKind.ADMIN_DECIDED: _rec(
+        EventKind.BUDGET_REFUSED: rec(texts("budget", "owner", "by", "code", "message"), order=TEXT, os_user=TEXT),
+        EventKind.ADMIN_DECIDED: rec(
             {
-                **_texts("by", "action", "resource", "policy_digest"),
-                "own": _BOOL,
+                **texts("by", "action", "resource", "policy_digest"),
+                "own": BOOL,
                 "outcome": Choice(frozenset({Outcome.ALLOW, Outcome.DENY})),
-                "policies": _TEXTS,
-                "codes": _TEXTS,
+                "policies": TEXTS,
+                "codes": TEXTS,
             },
-            os_user=_TEXT,
+            os_user=TEXT,
+            about=TEXT,
         ),
-        EventKind.SWITCH_SUSPENDED: _rec({**_SWITCH, "reason": _TEXT}, os_user=_TEXT),
-        EventKind.SWITCH_RESUMED: _rec({**_SWITCH, "suspension": _TEXT}, reason=_TEXT, os_user=_TEXT),
-        EventKind.SWITCH_REFUSED: _rec({**_SWITCH, **_texts("code", "message")}, order=_TEXT, os_user=_TEXT),
-        EventKind.ACCOUNT_INVITED: _rec({**_texts("user", "by"), "expires_ms": _INT, "again": _BOOL}, os_user=_TEXT),
-        EventKind.ACCOUNT_ENROLLED: _rec(_texts("user", "credential", "public_key", "rp", "origin", "by")),
-        EventKind.ACCOUNT_SIGNED_IN: _rec(
-            {"user": _TEXT, "method": Choice(frozenset(ProofMethod))}, credential=_TEXT, issuer=_TEXT, subject=_TEXT
+        EventKind.SWITCH_SUSPENDED: rec({**SWITCH, "reason": TEXT}, os_user=TEXT),
+        EventKind.SWITCH_RESUMED: rec({**SWITCH, "suspension": TEXT}, reason=TEXT, os_user=TEXT),
+        EventKind.SWITCH_REFUSED: rec({**SWITCH, **texts("code", "message")}, order=TEXT, os_user=TEXT),
+        EventKind.ACCOUNT_INVITED: rec({**texts("user", "by"), "expires_ms": INT, "again": BOOL}, os_user=TEXT),
+        EventKind.ACCOUNT_ENROLLED: rec(texts("user", "credential", "public_key", "rp", "origin", "by")),
+        EventKind.ACCOUNT_SIGNED_IN: rec(
+            {"user": TEXT, "method": Choice(frozenset(ProofMethod))}, credential=TEXT, issuer=TEXT, subject=TEXT
         ),
-        EventKind.ACCOUNT_SIGNED_OUT: _rec(_texts("user", "login")),
-        EventKind.ACCOUNT_REFUSED: _rec(
-            {"what": Choice(frozenset({"enrol", "login", "sign", "oidc"})), **_texts("code", "message")},
-            user=_TEXT,
-            credential=_TEXT,
-            address=_TEXT,
-            more=_INT,
+        EventKind.ACCOUNT_SIGNED_OUT: rec(texts("user", "login")),
+        EventKind.ACCOUNT_REFUSED: rec(
+            {"what": Choice(frozenset({"enrol", "login", "sign", "oidc"})), **texts("code", "message")},
+            user=TEXT,
+            credential=TEXT,
+            address=TEXT,
+            more=INT,
         ),
-        EventKind.ACCOUNT_REVOKED: _rec(
-            {**_texts("user", "by", "reason"), **dict.fromkeys(("passkeys", "invitations", "sessions"), _INT)},
-            credential=_TEXT,
-            os_user=_TEXT,
+        EventKind.ACCOUNT_REVOKED: rec(
+            {**texts("user", "by", "reason"), **dict.fromkeys(("passkeys", "invitations", "sessions"), INT)},
+            credential=TEXT,
+            os_user=TEXT,
         ),
-        EventKind.CHANNEL_FAILED: _rec(
-            {**_texts("channel", "approval", "news", "message", "error"), "attempts": _INT, "gone": _BOOL}
+        EventKind.CHANNEL_FAILED: rec(
+            {**texts("channel", "approval", "news", "message", "error"), "attempts": INT, "gone": BOOL}
         ),
     }
 )
@@ -366,18 +339,18 @@ class _Commitments:
         for role, commitment in value.items():
             if type(role) is not str or not role.isascii():
                 return " has a role that is not an ASCII text"
-            if type(commitment) is not str or not commitment.startswith("hmac-sha256:"):
+            if type(commitment) is not str or not commitment.startswith(COMMITMENT):
                 return f".{role} is not a commitment"
         return None
 
 
-ENVELOPE: Rec = _rec(
+ENVELOPE: Rec = rec(
     {
-        **dict.fromkeys(("v", "seq", "ord", "ts_us"), _INT),
-        **_texts("id", "log", "tenant", "env", "session", "task"),
+        **dict.fromkeys(("v", "seq", "ord", "ts_us"), INT),
+        **texts("id", "log", "tenant", "env", "session", "task"),
         "kind": Choice(frozenset(EventKind)),
-        "actor": _TEXTS,
-        "parents": _TEXTS,
+        "actor": TEXTS,
+        "parents": TEXTS,
         "commitments": _Commitments(),
         "body": _Object(),
     }

@@ -27,6 +27,7 @@ from bailiwick.cli.output import fail
 from bailiwick.cli.policy import policy
 from bailiwick.cli.redteam import redteam
 from bailiwick.cli.serve import serve
+from bailiwick.cli.witness import witness
 from bailiwick.errors import BailiwickError, StoreError, UsageError, Where
 
 __all__ = ["cli", "main"]
@@ -43,7 +44,7 @@ def cli() -> None:
     Write policies:      check, explain, policy
     Attack them:         redteam
     Let people decide:   serve, approvals, channels, accounts, agents, budgets
-    Find out later:      audit
+    Find out later:      audit, witness
 
     Shell completion: eval "$(_BAILIWICK_COMPLETE=bash_source bailiwick)", or zsh_source, fish_source.
     """
@@ -63,6 +64,7 @@ for command in (
     agents,
     budgets,
     audit,
+    witness,
 ):
     cli.add_command(command)
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.audit.trace import reasons, why
 from bailiwick.cli.audit_reading import text_of
-from bailiwick.cli.audit_why import why_lines
+from bailiwick.cli.audit_trace import why_lines
 from bailiwick.cli.output import claimed, own_name, shown
 from bailiwick.errors import Denied, UsageError
 from bailiwick.guard.approvals.approving import Answer, answer
@@ -24,7 +24,10 @@ from bailiwick.guard.session import Session
 from bailiwick.model.decision import Outcome, Reason
 from bailiwick.model.event import Event, EventKind
 from bailiwick.project import Guard
-from bailiwick.stores.log_reader import LogReader, verify_folder
+from bailiwick.project.status import INDEX_FILE, LOG_FOLDER
+from bailiwick.stores.log_index import LogIndex
+from bailiwick.stores.log_reader import LogReader
+from bailiwick.stores.log_verification import verify_folder
 from desk.agent import PROMPT, build_agent, openai_compatible_model
 from desk.data import Desk, build_desk
 from desk.mail import MailServer, PortInUse, received
@@ -137,7 +140,7 @@ class Acting:
         return events
 
     def _reason(self, event: Event) -> str:
-        told = [f"{reason['message']} [{reason['code']}]" for reason in reasons([self.guard.log], event)]
+        told = [f"{reason['message']} [{reason['code']}]" for reason in reasons(self.guard.log.content, event)]
         return " ".join(told[:1] if event.body["outcome"] == Outcome.ALLOW.value else told[:2])
 
 
@@ -315,8 +318,9 @@ def poisoned(stage: Stage, guard: Guard) -> None:
     if sends:
         stage.look_up = sends[-1].id
         stage.note("where the arguments came from:")
-        trace = why([guard.log], sends[-1].id)
-        lines = list(why_lines(trace, text_of([guard.log])))
+        with LogIndex.open(guard.project.state / INDEX_FILE, guard.project.state / LOG_FOLDER) as index:
+            index.catch_up()
+            lines = list(why_lines(why(index, sends[-1].id), text_of(index)))
         for text in lines[:SHOWN]:
             stage.out.print(f"  {'':<14} {shown(text)}", soft_wrap=True)
         if len(lines) > SHOWN:
@@ -351,7 +355,7 @@ def verify_and_flip(stage: Stage) -> list[Line]:
     stage.line("bailiwick audit verify", report.state.value, reason, str(folder), "sound")
     copy = stage.folder / "tampered" / "log"
     copy.mkdir(parents=True, exist_ok=True)
-    source = next(iter(sorted(folder.glob("*.db"))))
+    source = next(iter(sorted(folder.glob("log-*.db"))))
     with LogReader.open(source) as reader:
         reader.copy(copy / source.name)
     where = _flip_one_byte(copy / source.name)

@@ -18,7 +18,7 @@ from bailiwick.project import Guard, find_project
 from bailiwick.project.load import load_settings
 from bailiwick.project.notifying import notifying
 
-__all__ = ["serve"]
+__all__ = ["listening", "serve"]
 
 MAX_CONNECTIONS = 256
 """Open at the same time; more are told to come back."""
@@ -61,7 +61,7 @@ def serve(
     url = load_settings(path).console.url
     tls = _both(tls_cert, tls_key)
     _check(url, host, public, tls=tls)
-    with closing(_listening(host, port)) as listener, Guard.open(path) as guard:
+    with closing(listening(host, port)) as listener, Guard.open(path) as guard:
         at = listener.getsockname()[1]
         origin = url if tls or public is not None else f"http://localhost:{at}"
         if as_json:
@@ -151,7 +151,7 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises UsageError if it cannot."""
     try:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

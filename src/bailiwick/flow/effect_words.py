@@ -90,17 +90,18 @@ def _phrase(phrase: str, asked: Asked) -> bool:
 _DOERS = frozenset("i you he she it we they who".split())
 
 
-_VALUES = re.compile(r"\s*(?:the\s+)?(?P<object>\S+)\s*:\s*(?P<values>[^:\n]+?)[.!]?\s*")
-
-
 def lists_values(text: str, action: Action) -> bool:
     """ "R-1905: routine, orthopaedics": whether a clause without a verb says which object and what it is to be set to,
     and the call changes that object by exactly these values."""
-    found = _VALUES.fullmatch(text)
-    if found is None or not action.tool.effects <= {Effect.READ, Effect.WRITE, Effect.DRAFT}:
+    before, _, after = text.rpartition(":")
+    words, values = before.split(), after.strip()
+    bare = values[:-1] if len(values) > 1 and values.endswith((".", "!")) else values
+    if words[:-1] not in ([], ["the"]) or not words or not values or "\n" in values:
+        return False
+    if not action.tool.effects <= {Effect.READ, Effect.WRITE, Effect.DRAFT}:
         return False
     if not asked_in(text).verbs.isdisjoint(ALL_ASKING):
         return False
     given = [value.casefold() for each in action.judged if each.role in _NAMED_THERE for value in each.values]
-    listed = [item.strip().casefold() for item in re.split(r"[,;]|\s(?:and|und|et|y)\s", found["values"])]
-    return len(given) > 1 and sorted(given) == sorted([found["object"].casefold(), *filter(None, listed)])
+    listed = [item.strip().casefold() for item in re.split(r"[,;]|\s(?:and|und|et|y)\s", bare)]
+    return len(given) > 1 and sorted(given) == sorted([words[-1].casefold(), *filter(None, listed)])

@@ -230,7 +230,10 @@ def from_uuencode(text: str) -> Iterator[bytes]:
 # ── one number, word or sign per character ─────────────────────────────────────────────────────────────────────────
 
 _BINARY = re.compile(r"(?:[01]{7,8}[\s,;|_-]{0,4}){8,}")
-_OCTAL = re.compile(r"(?:[\\0o]{0,2}[0-3]?[0-7]{2}[\s,;]{1,4}){11,}[0-3]?[0-7]{2}")
+_OCTAL_DIGITS = r"[\\0o]{0,2}[0-3]?[0-7]{2}"
+_OCTAL_NUMBER = rf"(?>{_OCTAL_DIGITS}[\s,;]{{1,4}})"
+# INVARIANT: atomic and possessive. One number can be read in two ways, hence a row of them in exponentially many.
+_OCTAL = re.compile(rf"{_OCTAL_NUMBER}{{12,}}+(?:{_OCTAL_DIGITS})?|{_OCTAL_NUMBER}{{11}}+{_OCTAL_DIGITS}")
 _DECIMAL = re.compile(r"(?:\d{2,6}[\s,;|.-]{1,4}){11,}\d{2,6}")
 _MORSE = re.compile(r"(?:[.\-·•–—−_]{1,6}[ /|\n]{1,4}){8,}[.\-·•–—−_]{1,6}")  # noqa: RUF001 - dashes are meant
 _TAGS = re.compile(r"[\U000E0020-\U000E007E]{8,}")

@@ -26,12 +26,14 @@ from bailiwick.model.decision import FlowFacts
 from bailiwick.model.label import PUBLIC_TRUSTED, Integrity, Label, unknown_label
 from bailiwick.model.tool import ToolSpec
 
-__all__ = ["MAX_MESSAGE", "TASKS_WORDS", "message_record", "result_record", "seen_record"]
+__all__ = ["DELEGATION", "MAX_MESSAGE", "TASKS_WORDS", "message_record", "result_record", "seen_record"]
 
 MAX_MESSAGE = 16_384
 """Characters of a hand-over message that endorsements can cross in."""
 USERS_WORDS = "the user's own words"
 TASKS_WORDS = "the task"
+DELEGATION = "delegation"
+"""The source of the message that hands work on."""
 
 _ENDORSE_NOTHING = frozenset({ContentOrigin.MODEL, ContentOrigin.UNKNOWN})
 
@@ -155,7 +157,7 @@ def message_record(
     return ContentRecord(
         content=content,
         event=event,
-        source="delegation",
+        source=DELEGATION,
         origin=ContentOrigin.MESSAGE,
         label=label,
         own=strict,

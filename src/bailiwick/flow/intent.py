@@ -288,12 +288,13 @@ class Intentions:
         return fit
 
 
-_ON_IT = re.compile(r"([\w-]+) (?:it|this|that|ihn|es|ce|esto)\b")
+_ON_IT = re.compile(r"([\w-]++)( (?:it|this|that|ihn|es|ce|esto)\b)?")
+"""Every word, and whether it is done to it: one that is passed over is not looked at again from each of its letters."""
 
 
 def _means_the_record(text: str) -> bool:
     """ "Merge it": what was named, and not what somebody says in it."""
-    return any(stem(verb) in ALL_ASKING for verb in _ON_IT.findall(plain_word(masked(text))))
+    return any(it and stem(verb) in ALL_ASKING for verb, it in _ON_IT.findall(plain_word(masked(text))))
 
 
 def _sentence(own_words: str, found: Sequence[Clause], at: int) -> str:

@@ -14,9 +14,9 @@ Not thread-safe: whoever holds a ledger holds a lock. Ids are passed in.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import assert_never
 
 from bailiwick.flow.authors import Colleagues
@@ -24,7 +24,7 @@ from bailiwick.flow.backing import BackingKind
 from bailiwick.flow.clauses import clauses
 from bailiwick.flow.confidentiality import FREE_TEXT, Marks, Reads, bounded
 from bailiwick.flow.endorsement import Endorsements
-from bailiwick.flow.intake import TASKS_WORDS, message_record, result_record, seen_record
+from bailiwick.flow.intake import DELEGATION, TASKS_WORDS, message_record, result_record, seen_record
 from bailiwick.flow.intent import Intentions
 from bailiwick.flow.lowering import Unlowered, lowered_action, may_lower, with_carried, without
 from bailiwick.flow.matching import Matcher, Matching, hands_over
@@ -47,12 +47,13 @@ from bailiwick.flow.results import written_values
 from bailiwick.flow.row_codec import decode, encode, fields, strings
 from bailiwick.flow.runs import Background
 from bailiwick.flow.spans import own_words
+from bailiwick.flow.taken_in import KnownTexts, Rows
 from bailiwick.flow.written import NOTHING_WRITTEN, WrittenBefore
-from bailiwick.model.call import Action
+from bailiwick.model.call import Action, ArgFacts
 from bailiwick.model.canonical import canonical
-from bailiwick.model.decision import FlowFacts
+from bailiwick.model.decision import FlowFacts, Origin
 from bailiwick.model.label import ALL_STRICT, PUBLIC_TRUSTED, Label, Strictness
-from bailiwick.model.tool import ToolSpec
+from bailiwick.model.tool import Role, ToolSpec
 
 __all__ = [
     "ContentOrigin",
@@ -79,18 +80,20 @@ class Ledger:
     strictness: Strictness = ALL_STRICT
     free_text: int = FREE_TEXT
     background: Background = frozenset()
+    prompted: str = field(default="", compare=False)
+    """The event of what the user, or whoever handed work on to this session, said last."""
+    released: Releases = field(default_factory=Releases)
+    """What was let out of this session on purpose, and what may be: its handles."""
     _label: Label = PUBLIC_TRUSTED
     _strict: Label = PUBLIC_TRUSTED
     _said: set[str] = field(default_factory=set)
     _endorsed: Endorsements = field(default_factory=Endorsements)
     _intentions: Intentions = field(default_factory=Intentions)
     _ran: Ran = field(default_factory=Ran)
-    _released: Releases = field(default_factory=Releases)
     _matcher: Matcher = field(default_factory=Matcher)
     _parties: Parties = field(default_factory=Parties, compare=False)
-    _known: set[str] = field(default_factory=set)
-    _taken: set[bytes] = field(default_factory=set)
-    _rows: list[LedgerRow] = field(default_factory=list, compare=False)
+    _known: KnownTexts = field(default_factory=KnownTexts)
+    _rows: Rows = field(default_factory=Rows)
 
     def __post_init__(self) -> None:
         self._endorsed.words.add(own_words(self.task), TASKS_WORDS, BackingKind.TASK)
@@ -173,10 +176,11 @@ class Ledger:
         one. → the row; None where it may run as often as it likes."""
         return self._note(RowKind.RAN, {"ran": run_key(action), "event": event_id}) if counts(action) else None
 
-    def know(self, *texts: str) -> LedgerRow:
-        """Note texts that a model may be shown without further label: made by bailiwick, or of known content. → the
-        row."""
-        return self._note(RowKind.KNOWN, {"texts": sorted({text_digest(text) for text in texts})})
+    def know(self, *texts: str, event: str = "") -> LedgerRow:
+        """Note texts that a model may be shown without further label: made by bailiwick, or of known content. `event`
+        is the one that they tell of, if there is one. → the row."""
+        digests = sorted({text_digest(text) for text in texts})
+        return self._note(RowKind.KNOWN, {"texts": digests, **({"event": event} if event else {})})
 
     # ── questions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -192,7 +196,12 @@ class Ledger:
 
     def knows(self, text: str) -> bool:
         """True iff exactly this text is content that the session's label accounts for."""
-        return text_digest(text) in self._known
+        return text in self._known
+
+    def event_of(self, text: str) -> str | None:
+        """The event that holds exactly this text, or that it tells of; empty where there is none, since it is a text of
+        bailiwick's own. None if it is not known."""
+        return self._known.event_of(text)
 
     def told(self, source: str, text: str) -> Seen | None:
         """What another session is told of this one, if it saw or said exactly that: it has seen all that this one has,
@@ -206,6 +215,7 @@ class Ledger:
             label=self._label,
             own=self._strict,
             under=self.strictness.name,
+            said_in=self.event_of(text) or "",
         )
 
     def resolve(
@@ -223,27 +233,21 @@ class Ledger:
 
     def _resolved(self, action: Action, reads: Reads, *, planned: bool) -> FlowFacts:
         marks, evidence = self.marks, (Matching(self._matcher, action),)
-        lowered = self._released.lowered(action.recipients, reads) if may_lower(action) else ()
-        if not lowered:
-            return resolve(
-                action,
-                marks=marks,
-                endorsements=self._endorsed,
-                intentions=self._intentions,
-                evidence=evidence,
-                reads=reads,
-                planned=planned,
-                party=self._parties.of(action),
-            )
-        facts = resolve(
-            lowered_action(action, lowered),
-            marks=without(marks, self._released.brought, lowered, self.strictness),
+        lowered = self.released.lowered(action.recipients, reads) if may_lower(action) else ()
+        facts_of = partial(
+            resolve,
             endorsements=self._endorsed,
             intentions=self._intentions,
+            reads=reads,
             planned=planned,
             party=self._parties.of(action),
+        )
+        if not lowered:
+            return facts_of(action, marks=marks, evidence=evidence)
+        facts = facts_of(
+            lowered_action(action, lowered),
+            marks=without(marks, self.released.brought, lowered, self.strictness),
             evidence=tuple(Unlowered(evidence=way, lowered=lowered) for way in evidence),
-            reads=reads,
         )
         return replace(facts, session_label=self._label)
 
@@ -258,10 +262,10 @@ class Ledger:
         else:
             self._matcher.supply(content, text)
 
-    @property
-    def released(self) -> Releases:
-        """What was let out of this session on purpose, and what may be: its handles."""
-        return self._released
+    def origins(self, text: str) -> Sequence[Origin]:
+        """Where values in a text that is about to be handed on were seen."""
+        said = ArgFacts(name="message", role=Role.CONTENT, facts=text, values=(text,), text=text)
+        return self._matcher.atoms.origins(said)
 
     def child(self, message: str, *, content_id: str, event_id: str) -> Ledger:
         """What a delegated session starts with: the label of all that this one has seen, and those endorsements that
@@ -282,7 +286,7 @@ class Ledger:
             endorsed=self._endorsed,
             asked=self._intentions.crossing,
             ran=self._ran.crossing,
-            handles=self._released.handles,
+            handles=self.released.handles,
         )
         child._take(record, message)
         return child
@@ -292,7 +296,7 @@ class Ledger:
     @property
     def rows(self) -> tuple[LedgerRow, ...]:
         """Every row that this ledger took in, its own and applied ones, in order; each once."""
-        return tuple(self._rows)
+        return tuple(self._rows.all)
 
     def apply(self, row: LedgerRow, *, own: bool = False) -> None:
         """Take in a row of this session, from the store or another process, or its `own`. One that is known already
@@ -300,15 +304,16 @@ class Ledger:
         match row.kind:
             case RowKind.CONTENT:
                 record = decode(row)
-                if self._is_new(row):
+                if self._rows.add(row):
                     self._absorb(record)
                     if record.handed:
                         self._matcher.handed_unseen(record.source.removeprefix("tool:"))
             case RowKind.KNOWN | RowKind.WRITTEN:
                 body = fields(row)
                 texts, written = strings(row, body.get("texts", [])), strings(row, body.get("written", []))
-                if self._is_new(row):
-                    self._known.update(texts)
+                if self._rows.add(row):
+                    event = body.get("event")
+                    self._known.add(texts, event if isinstance(event, str) else None)
                     self._endorsed.add_written(written, everything=body.get("written_all") is True)
                     if isinstance(tool := body.get("tool"), str) and not own:
                         self._matcher.handed_unseen(tool)
@@ -316,7 +321,7 @@ class Ledger:
                 body = fields(row)
                 (ran,) = strings(row, [body.get("ran")])
                 (event,) = strings(row, [body.get("event")])
-                if self._is_new(row):
+                if self._rows.add(row):
                     self._ran.add(ran, event)
             case RowKind.ENDORSED | RowKind.DECLASSIFIED | RowKind.INSPECTED:
                 self._release(row)
@@ -337,36 +342,28 @@ class Ledger:
 
     def _release(self, row: LedgerRow) -> None:
         given = read_release(row)
-        if not self._is_new(row):
+        if not self._rows.add(row):
             return
         match given:
             case Endorsement():
                 self._endorsed.add_field(given)
             case Declassified():
-                self._released.declassified.append(given)
+                self.released.declassified.append(given)
             case Inspected():
-                self._released.inspected(given)
+                self.released.inspected(given)
 
     def _take(self, record: ContentRecord, value: object) -> ContentRecord:
-        row = LedgerRow(ord=len(self._rows), kind=RowKind.CONTENT, payload=encode(record))
+        row = LedgerRow(ord=len(self._rows.all), kind=RowKind.CONTENT, payload=encode(record))
         record = replace(record, row=row)
-        if self._is_new(row):
+        if self._rows.add(row):
             self._absorb(record)
             self._matcher.supply(record.content, value)
         return record
 
     def _note(self, kind: RowKind, body: dict[str, object]) -> LedgerRow:
-        row = LedgerRow(ord=len(self._rows), kind=kind, payload=canonical(body))
+        row = LedgerRow(ord=len(self._rows.all), kind=kind, payload=canonical(body))
         self.apply(row, own=True)
         return row
-
-    def _is_new(self, row: LedgerRow) -> bool:
-        mark = hashlib.sha256(row.kind.value.encode() + b"\x00" + row.payload).digest()
-        if mark in self._taken:
-            return False
-        self._taken.add(mark)
-        self._rows.append(replace(row, ord=len(self._rows)))
-        return True
 
     def _absorb(self, record: ContentRecord) -> None:
         """The one place where content changes the ledger, live and on replay alike."""
@@ -378,9 +375,11 @@ class Ledger:
             self._label = bounded(self._label.join(record.label))
             if self.strictness.covers(own):
                 self._strict = bounded(self._strict.join(own))
-            self._released.brought.append(brought(record, own))
-        self._released.handles.update((handle.name, handle) for handle in record.handles)
-        self._known.update(record.texts)
+            self.released.brought.append(brought(record, own))
+        self.released.handles.update((handle.name, handle) for handle in record.handles)
+        if record.origin is ContentOrigin.PROMPT or record.source == DELEGATION:
+            self.prompted = record.event
+        self._known.add(record.texts, record.event)
         self._matcher.expect(record)
         # What the agent wrote comes first: a tool that returns what it stored must not endorse it.
         self._endorsed.add_written(record.written, everything=record.written_all)

@@ -46,9 +46,7 @@ _TOLD_BACKWARDS = 7
 """Characters of an exact value that is looked for backwards."""
 _NEAR = 512
 """Characters before a boundary that a run across it is looked for in."""
-_ENCODED = re.compile(
-    r"[A-Za-z0-9+/=_%\\&#;-]*(?:\d[A-Za-z]|[a-z][A-Z]|[A-Z]{2}[a-z]|%[0-9A-Fa-f]{2}|\\[ux])|\d{2}[\s,]\d{2}|[.-]{2}"
-)
+_ENCODED = re.compile(r"\d[A-Za-z]|[a-z][A-Z]|[A-Z]{2}[a-z]|%[0-9A-Fa-f]{2}|\\[ux]|\d{2}[\s,]\d{2}|[.-]{2}")
 
 
 @dataclass(slots=True)

@@ -41,7 +41,8 @@ def plain_name(name: str) -> str:
     """A name as it is compared: without case, width, invisible characters and doubled space; the parts of a label with
     a parent separated by `/`."""
     visible = "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
-    return " ".join(re.sub(r"\s*[\\/]+\s*|\s+[>–—-]\s+", "/", visible).casefold().split())  # noqa: RUF001
+    spaced = re.sub(r"\s+", " ", visible)
+    return " ".join(re.sub(r" ?[\\/]+ ?| [>–—-] ", "/", spaced).casefold().split())  # noqa: RUF001
 
 
 def _nobody_known(_name: str, _kinds: tuple[EntityKind, ...]) -> str | None:

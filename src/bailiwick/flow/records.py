@@ -78,7 +78,8 @@ class Seen:
     `value` is a text or a JSON-like value. `label` None means the careful one for its origin: of what the root
     principal typed and the developer wrote it is known who wrote it; everything else is untrusted, of the highest level
     and readable by nobody. `own` is the part of `label` that the content brings itself, where the rest is that of what
-    it was made from, `under` as in `ContentRecord`. `texts` are further forms in which a model may be shown it."""
+    it was made from, `under` as in `ContentRecord`. `texts` are further forms in which a model may be shown it,
+    `said_in` the event of another session that holds it."""
 
     origin: ContentOrigin
     source: str
@@ -88,6 +89,7 @@ class Seen:
     under: str = ""
     endorses: tuple[Endorsement, ...] = ()
     texts: tuple[str, ...] = ()
+    said_in: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

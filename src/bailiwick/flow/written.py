@@ -38,6 +38,7 @@ from bailiwick.model.tool import Effect, Role, ToolSpec
 
 __all__ = [
     "ANY_STORE",
+    "MAX_EVENTS",
     "MAX_TEXTS",
     "NOTHING_WRITTEN",
     "Look",
@@ -59,6 +60,7 @@ MAX_TEXTS = 32_768
 """Digests of texts of one content: about 200 kB of text."""
 MAX_SOURCES = 16
 MAX_READER_SETS = 16
+MAX_EVENTS = 16
 
 _SHORTEST_TEXT = 16
 """Letters and digits of the shortest text that is recognised by itself; shorter ones occur everywhere."""
@@ -89,7 +91,8 @@ class Place:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
     """What a call hands over. `strict`: the label counts for all that is read from the store. `values` are keys of
-    atoms that endorse nothing there, `texts` digests by which content is known; `unlisted`: there were too many."""
+    atoms that endorse nothing there, `texts` digests by which content is known; `unlisted`: there were too many.
+    `event` is that of the decision that let the call run."""
 
     places: tuple[Place, ...]
     label: Label
@@ -97,6 +100,7 @@ class Write:
     values: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     unlisted: bool = False
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +118,14 @@ class Look:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenBefore:
     """What is known about a content: the join of the labels of what agents wrote into it, the keys of its values that
-    an agent wrote, and whether it may hold more of them (`everything`)."""
+    an agent wrote, and whether it may hold more of them (`everything`). `events` are the decisions of the calls that
+    last wrote this object, or these texts, as far as they are known one by one: at most MAX_EVENTS; they explain and
+    protect nothing."""
 
     label: Label = PUBLIC_TRUSTED
     values: tuple[str, ...] = ()
     everything: bool = False
+    events: tuple[str, ...] = ()
 
 
 NOTHING_WRITTEN = WrittenBefore()
@@ -141,7 +148,7 @@ class WrittenStore(Protocol):
         ...
 
 
-def write_of(action: Action, flow: FlowFacts, *, strictness: Strictness, agent: str) -> Write | None:
+def write_of(action: Action, flow: FlowFacts, *, strictness: Strictness, agent: str, event: str = "") -> Write | None:
     """What a call that is about to run hands to its tool for keeping; None if that leaves no trace: the tool keeps
     nothing, or there is nothing to be known about it.
 
@@ -161,6 +168,7 @@ def write_of(action: Action, flow: FlowFacts, *, strictness: Strictness, agent: 
         values=values,
         texts=texts,
         unlisted=more or longer,
+        event=event,
     )
 
 

@@ -32,7 +32,13 @@ def claimed(permit: Permit, reason: Reason | Refusal | None) -> None:
     if isinstance(reason, Refusal):
         raise refusal_error(reason)
     if reason is not None:
-        raise Denied(reason.message, decision=permit.decision, event_id=permit.event_id, hint=reason.hint)
+        raise Denied(
+            reason.message,
+            decision=permit.decision,
+            event_id=permit.event_id,
+            hint=reason.hint,
+            receipt=permit.receipt,
+        )
 
 
 def opened(answer: SessionState | Refusal) -> SessionState:
@@ -40,7 +46,13 @@ def opened(answer: SessionState | Refusal) -> SessionState:
     if isinstance(answer, SessionState):
         return answer
     reason = answer.decision.reasons[0]
-    raise Denied(reason.message, decision=answer.decision, event_id=answer.event_id, hint=reason.hint)
+    raise Denied(
+        reason.message,
+        decision=answer.decision,
+        event_id=answer.event_id,
+        hint=reason.hint,
+        receipt=answer.receipt,
+    )
 
 
 def arguments(permit: Permit) -> dict[str, Any]:
@@ -68,11 +80,13 @@ def refusal_error(refusal: Refusal) -> BailiwickError:
             decision=decision,
             event_id=refusal.event_id,
             approval_id=refusal.approval_id,
+            receipt=refusal.receipt,
             hint=f"bailiwick approvals show {refusal.approval_id}; make the same call again once it is granted",
         )
     return Denied(
         decision.sentence(),
         decision=decision,
         event_id=refusal.event_id,
+        receipt=refusal.receipt,
         hint=f"bailiwick audit why {refusal.event_id}" if refusal.event_id else "It could not be recorded either.",
     )

@@ -1,10 +1,11 @@
 """What holds around a call, as the guard puts it together: the environment that was declared, facts of providers, and
-the snapshot of both that is kept with the decision, so that it can be taken again. DESIGN §5 *Audit*."""
+both as the decision's snapshot keeps them (`bailiwick.guard.snapshots`). DESIGN §5 *Audit*."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 from bailiwick.errors import CanonicalError, FactUnavailable
@@ -13,9 +14,8 @@ from bailiwick.guard.effects import Flow, ReadFact
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.ports import Ports
 from bailiwick.model.call import Action, Fact, Resource
-from bailiwick.model.canonical import canonical
+from bailiwick.model.canonical import Json, canonical_json, encode
 from bailiwick.model.circumstances import (
-    CLAIMED,
     NO_USE,
     Circumstances,
     Evidence,
@@ -33,7 +33,18 @@ from bailiwick.model.principal import Chain, EntityKind, EntityRef
 from bailiwick.model.shape import fits
 from bailiwick.policy.information import FactQuestion
 
-__all__ = ["EffectorsOf", "check_environment", "gather", "joined", "snapshot", "subjects_of", "written_evidence"]
+__all__ = [
+    "EffectorsOf",
+    "check_environment",
+    "checked",
+    "gather",
+    "joined",
+    "subjects_of",
+    "written_evidence",
+    "written_gathered",
+]
+
+_NOTHING: Mapping[str, Json] = MappingProxyType({})
 
 
 def check_environment(declared: Sequence[Attribute], given: Mapping[str, Fact]) -> Reason | None:
@@ -117,28 +128,31 @@ def joined(fact: FactDecl, readings: Sequence[FactReading]) -> FactReading:
     return FactReading(value=first.value, read_ms=min(reading.read_ms for reading in readings))
 
 
-def snapshot(around: Circumstances, found: Found = NOTHING_FOUND) -> bytes:
-    """What a decision was taken on beyond the call and its labels; empty if there was nothing beyond. Raises
+def written_gathered(around: Circumstances, found: Found = NOTHING_FOUND) -> Mapping[str, Json]:
+    """What was asked outside for one call, as canonical values; what there is none of is left out. Raises
     FactUnavailable for what has no canonical form."""
-    given = around.environment or around.facts or around.usage or around.enforced or found
-    if around.evidence == CLAIMED and not given:
-        return b""
+    if not (around.facts or around.usage or around.enforced or found):
+        return _NOTHING
+    given = {
+        "facts": {
+            name: {"value": _plain(reading.value), "read_ms": reading.read_ms} for name, reading in around.facts.items()
+        },
+        "usage": {name: [usage.used, usage.after] for name, usage in around.usage.items()},
+        "enforced": sorted(around.enforced),
+        "found": _answers(found),
+    }
+    return checked({name: value for name, value in given.items() if value})
+
+
+def checked(value: Mapping[str, object]) -> Mapping[str, Json]:
+    """`value` in canonical form. Raises FactUnavailable if it has none."""
     try:
-        return canonical(
-            {
-                "evidence": written_evidence(around.evidence),
-                "environment": {name: _plain(value) for name, value in around.environment.items()},
-                "facts": {
-                    name: {"value": _plain(reading.value), "read_ms": reading.read_ms}
-                    for name, reading in around.facts.items()
-                },
-                "usage": {name: [usage.used, usage.after] for name, usage in around.usage.items()},
-                "enforced": sorted(around.enforced),
-                "found": _answers(found),
-            }
-        )
+        plain = canonical_json(value)
+        encode(plain)
     except CanonicalError as error:
         raise FactUnavailable(f"A fact cannot be recorded: {error}", hint=error.hint) from error
+    assert isinstance(plain, dict)
+    return plain
 
 
 def written_evidence(evidence: Evidence) -> dict[str, object]:

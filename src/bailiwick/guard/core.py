@@ -17,7 +17,7 @@ from bailiwick.action.approvals import Approval, consume
 from bailiwick.action.digest import effect_key
 from bailiwick.action.ports import InDoubt
 from bailiwick.action.standing import StandingGrant
-from bailiwick.errors import CanonicalError, FactUnavailable
+from bailiwick.errors import CanonicalError, FactUnavailable, Unwitnessed
 from bailiwick.guard.approvals.asking import make_request, too_large, too_many, used_meanwhile, with_approval
 from bailiwick.guard.approvals.remembering import take_use, used_up_meanwhile
 from bailiwick.guard.circumstances import gather
@@ -40,11 +40,13 @@ from bailiwick.guard.planes import Planes
 from bailiwick.guard.record import approval_draft, decision_draft
 from bailiwick.guard.release.substituting import discreet, with_values
 from bailiwick.guard.rereading import read_again
+from bailiwick.guard.snapshots import now_on_record, snapshot_contents
 from bailiwick.guard.spending import TRIES, contended, given_back, reserved, spending_of, within_budget
 from bailiwick.guard.state import Permit, SessionState
+from bailiwick.guard.withdrawing import withdrawn
 from bailiwick.model.call import Action, Call
 from bailiwick.model.decision import Decision, Outcome, Plane, Reason
-from bailiwick.model.event import Draft
+from bailiwick.model.event import Draft, Receipt
 from bailiwick.model.lookup import Found
 from bailiwick.model.tool import Durability, Idempotency
 
@@ -53,11 +55,13 @@ __all__ = ["Core", "Entered", "Refusal"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """The call does not run. `approval_id` is set iff a person was asked or is being asked."""
+    """The call does not run. `approval_id` is set iff a person was asked or is being asked; `receipt` iff the decision
+    is on record."""
 
     decision: Decision
     event_id: str
     approval_id: str = ""
+    receipt: Receipt | None = None
 
 
 Entered = Permit | Refusal
@@ -262,14 +266,18 @@ class Core:
             session.holding.pop(permit.id, None)
             session.decisions += 1
         try:
-            yield Append((draft,), judged.decision.durability)
-        except Exception:
+            receipts: Sequence[Receipt] = yield Append((draft,), judged.decision.durability)
+        except Exception as error:
             # Not on record: there is no permit. (Not so when the caller goes away: that comes as no Exception.)
             session.drop(permit)
+            if isinstance(error, Unwitnessed):
+                yield from withdrawn(self.planes, session, permit, event_id=self.new_id(), now_us=now_us)
             if permit.tracked:
                 yield Finish(permit.id)
             raise
-        permit.on_record = True
+        permit.on_record, permit.receipt = True, receipts[0]
+        session.receipts.append(receipts[0])
+        now_on_record(judged.grounds, draft)
         return permit
 
     def _refuse(self, session: SessionState, judged: Judged, asked: Approval | None, now_us: int) -> Flow[Refusal]:
@@ -287,14 +295,22 @@ class Core:
         if new is not None:
             drafts.append(
                 approval_draft(
-                    self.planes, session, new, event_id=self.new_id(), now_us=now_us, decision_event=event_id
+                    self.planes,
+                    session,
+                    new,
+                    event_id=self.new_id(),
+                    now_us=now_us,
+                    decision_event=event_id,
                 )
             )
         durability = Durability.SYNC if len(drafts) > 1 else Durability.BUFFERED
-        yield Append(drafts, durability)
+        receipts: Sequence[Receipt] = yield Append(drafts, durability)
+        now_on_record(judged.grounds, drafts[0])
         with session.lock:
             session.decisions += 1
-        return Refusal(decision=judged.decision, event_id=event_id, approval_id=asked.id if asked else "")
+            session.receipts.append(receipts[0])
+        approval_id = asked.id if asked else ""
+        return Refusal(decision=judged.decision, event_id=event_id, approval_id=approval_id, receipt=receipts[0])
 
     def _ask(self, session: SessionState, judged: Judged, now_us: int) -> Flow[Approval | Reason]:
         """A request for approval, stored, or why nobody is asked."""
@@ -324,7 +340,9 @@ class Core:
             event_id=event_id,
             now_us=now_us,
             args=judged.args,
-            taken_on=judged.taken_on,
+            taken_on=snapshot_contents(self.planes, judged.request, judged.decision, judged.grounds, now_us),
+            about=judged.action.subjects if judged.action else (),
+            carried=judged.action.carried if judged.action else (),
             permit=permit,
             latency_us=max(0, done_us - now_us),
         )

@@ -12,9 +12,9 @@ from bailiwick.action.budgets import Draw
 from bailiwick.action.digest import action_digest
 from bailiwick.action.parse import parse_call
 from bailiwick.errors import CanonicalError
-from bailiwick.guard.circumstances import snapshot
 from bailiwick.guard.observing import settled
 from bailiwick.guard.planes import Planes
+from bailiwick.guard.snapshots import Grounds, grounds_of
 from bailiwick.guard.state import SessionState
 from bailiwick.identity.authority import check_authority, check_planned, names_call
 from bailiwick.identity.suspension import check_suspended
@@ -43,8 +43,8 @@ class Judged:
     digest: str = ""
     args: bytes = b""
     """What was asked for, as far as it has a canonical form: also a call that did not parse is kept for the reader."""
-    taken_on: bytes = b""
-    """The snapshot of what it was taken on beyond the call and its labels; empty if there was nothing beyond."""
+    grounds: Grounds | None = None
+    """What its snapshot is made of; None where policy was not asked."""
     request: PolicyRequest | None = None
     """What policy was asked; None where it was not."""
     draws: tuple[Draw, ...] = ()
@@ -166,7 +166,7 @@ def judge_action(
         flow=flow,
         digest=action_digest(action, session.authority),
         args=action.args,
-        taken_on=snapshot(request.around, action.found),
+        grounds=grounds_of(planes, standpoint, around, action.found),
         request=request,
     )
     return _ask(planes, judged)

@@ -11,8 +11,9 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar
 
-from bailiwick.guard.effects import Effect, Flow
+from bailiwick.guard.effects import Append, Effect, Flow
 from bailiwick.guard.ports import Ports
+from bailiwick.guard.together import Together
 
 __all__ = ["drive", "drive_async", "uncancelled"]
 
@@ -35,15 +36,15 @@ def drive(flow: Flow[T], ports: Ports) -> T:
         return value
 
 
-async def drive_async(flow: Flow[T], ports: Ports, executor: Executor) -> T:
-    """Run `flow` in this task; stores are waited for in `executor`, so that a slow disk does not stop the event
-    loop."""
+async def drive_async(flow: Flow[T], ports: Ports, executor: Executor, together: Together) -> T:
+    """Run `flow` in this task; stores are waited for in `executor`, so that a slow disk does not stop the event loop,
+    and what several tasks append goes to the log `together`."""
     loop = asyncio.get_running_loop()
     try:
         effect = next(flow)
         while True:
             try:
-                answer = await _perform(loop, executor, ports, effect)
+                answer = await _perform(loop, executor, ports, effect, together)
             except Exception as error:  # noqa: BLE001
                 effect = flow.throw(error)
             else:
@@ -53,11 +54,15 @@ async def drive_async(flow: Flow[T], ports: Ports, executor: Executor) -> T:
         return value
 
 
-async def _perform(loop: asyncio.AbstractEventLoop, executor: Executor, ports: Ports, effect: Effect) -> object:
+async def _perform(
+    loop: asyncio.AbstractEventLoop, executor: Executor, ports: Ports, effect: Effect, together: Together
+) -> object:
     if getattr(effect, "at_once", False):
         return effect.do(ports)
     # A store that was asked must be waited for even when this task is cancelled meanwhile: its answer decides what is
     # true, so the cancellation is delivered only after it.
+    if type(effect) is Append:
+        return await uncancelled(together.append(ports.log, effect.drafts, effect.durability, executor))
     return await uncancelled(loop.run_in_executor(executor, effect.do, ports))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bailiwick.errors import BailiwickError, LogUnavailable, OutcomeUnrecorded, StoreError, UsageError
+from bailiwick.errors import BailiwickError, LogUnavailable, OutcomeUnrecorded, StoreError, Unwitnessed, UsageError
 from bailiwick.guard.core import Core, Refusal
 from bailiwick.guard.decide import deny
 from bailiwick.guard.drivers import drive, drive_async, uncancelled
@@ -18,7 +18,9 @@ from bailiwick.guard.planes import Planes
 from bailiwick.guard.ports import Ports
 from bailiwick.guard.record import refusal_draft
 from bailiwick.guard.state import Permit
+from bailiwick.guard.together import Together
 from bailiwick.model.decision import Decision, Plane, Reason
+from bailiwick.model.event import Receipt
 from bailiwick.model.tool import Durability
 
 __all__ = ["Engine"]
@@ -28,10 +30,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What all sessions of a Guard share. `executor` runs the stores for the async driver."""
+    """What all sessions of a Guard share. `executor` runs the stores for the async driver, `together` gathers what its
+    tasks append."""
 
     ports: Ports
     executor: Executor
+    together: Together = field(default_factory=Together)
 
     @property
     def core(self) -> Core:
@@ -56,12 +60,12 @@ class Engine:
 
     async def aadminister(self, make: Callable[[Core], Flow[T]]) -> T:
         """`administer` for the async driver."""
-        return await drive_async(self.now(make), self.ports, self.executor)
+        return await drive_async(self.now(make), self.ports, self.executor, self.together)
 
     async def adecide(self, make: Callable[[Core], Flow[T]], what: str) -> T | Refusal:
         """`decide` for the async driver."""
         try:
-            return await drive_async(self.now(make), self.ports, self.executor)
+            return await drive_async(self.now(make), self.ports, self.executor, self.together)
         except Exception as error:  # noqa: BLE001  whatever it is, the call is denied
             return self._refusal(error, what)
 
@@ -87,7 +91,7 @@ class Engine:
 
     async def _arecorded(self, flow: Flow[T], permit: Permit) -> T:
         try:
-            return await drive_async(flow, self.ports, self.executor)
+            return await drive_async(flow, self.ports, self.executor, self.together)
         except UsageError:
             raise
         except Exception as error:
@@ -107,12 +111,12 @@ class Engine:
                     self.ports.budgets.settle(permit.id, {}, now_ms=0)  # it may have run, so all of it stays counted
 
     def _refusal(self, error: Exception, what: str) -> Refusal:
-        code = "log-unavailable" if isinstance(error, LogUnavailable) else "guard-failure"
+        failed = "log-unavailable" if isinstance(error, LogUnavailable) else "guard-failure"
         decision = deny(
             what,
             Reason(
                 plane=Plane.GUARD,
-                code=code,
+                code="unwitnessed" if isinstance(error, Unwitnessed) else failed,
                 message=f"The call could not be decided, so it is denied: {_told(error)}.",
                 hint=getattr(error, "hint", "") or "Tell the operator; the call may be made again later.",
             ),
@@ -123,15 +127,16 @@ class Engine:
         """Record a denial that was taken outside of any session. It stands even where it cannot be recorded."""
         event_id = self.ports.new_id()
         try:
-            drive(self._record(decision, event_id), self.ports)
+            receipt = drive(self._record(decision, event_id), self.ports)
         except Exception:  # noqa: BLE001  the denial stands
             return Refusal(decision=decision, event_id="")
-        return Refusal(decision=decision, event_id=event_id)
+        return Refusal(decision=decision, event_id=event_id, receipt=receipt)
 
-    def _record(self, decision: Decision, event_id: str) -> Flow[None]:
+    def _record(self, decision: Decision, event_id: str) -> Flow[Receipt]:
         now_us: int = yield Now()
         draft = refusal_draft(self.core.planes, decision, event_id=event_id, now_us=now_us)
-        yield Append((draft,), Durability.BUFFERED)
+        receipts: Sequence[Receipt] = yield Append((draft,), Durability.BUFFERED)
+        return receipts[0]
 
 
 def _told(error: Exception) -> str:
@@ -144,5 +149,6 @@ def _unrecorded(error: Exception, permit: Permit) -> OutcomeUnrecorded:
         f"{permit.action.tool.name} ran, but its outcome could not be recorded: {_told(error)}; the result is withheld",
         decision=permit.decision,
         event_id=permit.event_id,
+        receipt=permit.receipt,
         hint=error.hint if isinstance(error, BailiwickError) else "",
     )

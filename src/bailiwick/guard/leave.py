@@ -13,6 +13,7 @@ from bailiwick.audit.events import label_body
 from bailiwick.errors import DidNotRun, UsageError
 from bailiwick.flow.labelling import arguments_of, label_result
 from bailiwick.flow.ledger import ContentOrigin, LedgerRow, Seen
+from bailiwick.flow.subjects import subjects_of_result
 from bailiwick.flow.written import NOTHING_WRITTEN, WrittenBefore
 from bailiwick.guard.circumstances import EffectorsOf
 from bailiwick.guard.colleagues import colleagues_of
@@ -120,6 +121,8 @@ def completed(core: Core, session: SessionState, permit: Permit, value: object) 
             label=record.label,
             data=text.encode("utf-8", "surrogatepass"),
             decision_event=permit.event_id,
+            about=(*permit.action.subjects, *subjects_of_result(permit.action.tool.output, whole)),
+            read_back=back.events,
         ),
         outcome_draft(
             core.planes,
@@ -167,7 +170,9 @@ def failed(core: Core, session: SessionState, permit: Permit, error: BaseExcepti
     if hides(permit):
         left = yield from _keep_back(core, session, permit, text, now_us)
     else:
-        left = yield from _take_in(core, session, seen, now_us, decision_event=permit.event_id, back=back)
+        left = yield from _take_in(
+            core, session, seen, now_us, decision_event=permit.event_id, back=back, about=permit.action.subjects
+        )
         left = replace(left, sealed=bool(permit.decision.obligations))
     if permit.action.tool.idempotency is Idempotency.NONE and not isinstance(error, str | DidNotRun):
         yield from _give_up(core, session, permit, now_us, error=type(error).__name__)
@@ -200,6 +205,7 @@ def _keep_back(core: Core, session: SessionState, permit: Permit, text: str, now
         label=_called(permit, _own_label(core, permit, text)),
         data=text.encode("utf-8", "surrogatepass"),
         decision_event=permit.event_id,
+        about=permit.action.subjects,
     )
     yield Append((kept,), Durability.BUFFERED)
     yield from vouch(session, FAILED_HIDDEN)
@@ -241,13 +247,14 @@ def _give_up(core: Core, session: SessionState, permit: Permit, now_us: int, err
     yield Append((ended,), Durability.SYNC)
 
 
-def ingest(core: Core, session: SessionState, seen: Seen) -> Flow[Left]:
-    """Something came into the session's sight that is not the result of a governed call."""
+def ingest(core: Core, session: SessionState, seen: Seen, about: tuple[str, ...] = ()) -> Flow[Left]:
+    """Something came into the session's sight that is not the result of a governed call. `about` are people whom it is
+    about, beside the session's own."""
     now_us: int = yield Now()
     back = NOTHING_WRITTEN
     if seen.origin in (ContentOrigin.RETRIEVED, ContentOrigin.MESSAGE):
         back = yield from came_from(core, seen.source.partition("#")[0], seen.value)
-    return (yield from _take_in(core, session, seen, now_us, back=back))
+    return (yield from _take_in(core, session, seen, now_us, back=back, about=about))
 
 
 def _take_in(
@@ -257,6 +264,7 @@ def _take_in(
     now_us: int,
     decision_event: str = "",
     back: WrittenBefore = NOTHING_WRITTEN,
+    about: tuple[str, ...] = (),
 ) -> Flow[Left]:
     content_id, event_id = core.new_id(), core.new_id()
     with session.lock:
@@ -274,6 +282,9 @@ def _take_in(
         label=record.label,
         data=text.encode("utf-8", "surrogatepass"),
         decision_event=decision_event,
+        about=about,
+        read_back=back.events,
+        said_in=seen.said_in,
     )
     yield Append((seen_draft,), Durability.BUFFERED)
     return Left(text=text, content_id=content_id, event_id=event_id)
@@ -331,10 +342,11 @@ def _finish(session: SessionState, permit: Permit, drafts: Sequence[Draft]) -> F
         yield Finish(permit.id)
 
 
-def vouch(session: SessionState, text: str) -> Flow[None]:
-    """A text that the model may be shown without further label: made by bailiwick, or of content that is labelled."""
+def vouch(session: SessionState, text: str, event: str = "") -> Flow[None]:
+    """A text that the model may be shown without further label: made by bailiwick, or of content that is labelled.
+    `event` is what it tells of."""
     with session.lock:
-        row = None if session.ledger.knows(text) else session.ledger.know(text)
+        row = None if session.ledger.knows(text) else session.ledger.know(text, event=event)
     if row is not None:
         yield from _store(session, row)
 

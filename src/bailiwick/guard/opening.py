@@ -35,7 +35,7 @@ from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.call import Authority, Fact
 from bailiwick.model.circumstances import CLAIMED, Circumstances, Evidence
 from bailiwick.model.decision import Plane, Reason
-from bailiwick.model.event import EventKind
+from bailiwick.model.event import EventKind, Receipt
 from bailiwick.model.tool import Durability
 
 __all__ = ["OPEN_TOOL", "OpenRequest", "authority_of", "load_state", "open_session", "rebind"]
@@ -246,8 +246,9 @@ def _take_over(session: SessionState, rows: Sequence[LedgerRow]) -> Flow[None]:
 def _refuse(core: Core, reason: Reason, now_us: int) -> Flow[Refusal]:
     decision = deny(OPEN_TOOL, reason)
     event_id = core.new_id()
-    yield Append((refusal_draft(core.planes, decision, event_id=event_id, now_us=now_us),), Durability.BUFFERED)
-    return Refusal(decision=decision, event_id=event_id)
+    record = refusal_draft(core.planes, decision, event_id=event_id, now_us=now_us)
+    receipts: Sequence[Receipt] = yield Append((record,), Durability.BUFFERED)
+    return Refusal(decision=decision, event_id=event_id, receipt=receipts[0])
 
 
 _UNKNOWN_DELEGATION = Reason(

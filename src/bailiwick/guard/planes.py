@@ -141,6 +141,18 @@ class Planes:
             ],
         )
 
+    @property
+    def deciding_digest(self) -> str:
+        """What the rules' answer to one and the same question rests on: with equal ones it is the same answer."""
+        hours = self.policy.world.hours
+        return digest(
+            "bailiwick.deciding.v1",
+            [
+                *(self.policy.digest, self.catalog.digest, self.directory.digest, self.settings.mode.value),
+                hours and [str(hours.zone), sorted(hours.days), hours.begin.isoformat(), hours.end.isoformat()],
+            ],
+        )
+
     def surroundings(self, found: Found = NOTHING_FOUND) -> Surroundings:
         """What the types of arguments may know beside a value."""
         return Surroundings(organisation=self.organisation, found=found)

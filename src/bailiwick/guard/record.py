@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import orjson
 
+from bailiwick.action.approval_card import card_about
 from bailiwick.action.approvals import Approval
 from bailiwick.audit.events import content_body, decision_body, reasons_content
+from bailiwick.audit.sealing import subject_of_link
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.state import Permit, SessionState
+from bailiwick.model.call import Carried
 from bailiwick.model.decision import Decision
 from bailiwick.model.event import Content, Draft, EventKind
 from bailiwick.model.label import Label
 
 __all__ = [
     "approval_draft",
+    "card_content",
     "content_draft",
     "decision_draft",
     "draft",
@@ -63,9 +68,12 @@ def decision_draft(
     args: bytes,
     permit: Permit | None,
     latency_us: int,
-    taken_on: bytes = b"",
+    taken_on: Sequence[Content] = (),
+    about: tuple[str, ...] = (),
+    carried: Sequence[Carried] = (),
 ) -> Draft:
-    """The record that must be durable before the tool may run."""
+    """The record that must be durable before the tool may run. `taken_on` is its snapshot, `about` are people whom the
+    call is about, `carried` what handles in it stand for. It follows from what the model was given before it."""
     body = decision_body(
         decision,
         permit_id=permit.id if permit else None,
@@ -74,14 +82,25 @@ def decision_draft(
         latency_us=latency_us,
         idempotency=permit.action.tool.idempotency if permit else None,
         effect_key=permit.effect_key if permit else None,
+        carried=carried,
     )
+    told = session.told if session else ""
     words = reasons_content(decision)
     contents = (
-        *((Content(role="args", data=args),) if args else ()),
-        *((words,) if words else ()),
-        *((Content(role="snapshot", data=taken_on),) if taken_on else ()),
+        *((Content(role="args", data=args, subjects=about),) if args else ()),
+        *(replace(each, subjects=about) for each in ((words,) if words else ())),
+        *(replace(each, subjects=about) for each in taken_on),
     )
-    return draft(planes, session, EventKind.DECISION, body, event_id=event_id, now_us=now_us, contents=contents)
+    return draft(
+        planes,
+        session,
+        EventKind.DECISION,
+        body,
+        event_id=event_id,
+        now_us=now_us,
+        parents=(told,) if told else (),
+        contents=contents,
+    )
 
 
 def refusal_draft(planes: Planes, decision: Decision, *, event_id: str, now_us: int) -> Draft:
@@ -101,17 +120,28 @@ def content_draft(
     label: Label,
     data: bytes,
     decision_event: str = "",
+    about: tuple[str, ...] = (),
+    read_back: Sequence[str] = (),
+    said_in: str = "",
 ) -> Draft:
     """Something that the session has seen, with its label; the text itself lies beside the log."""
     return draft(
         planes,
         session,
         EventKind.CONTENT_INGESTED,
-        content_body(content=content_id, source=source, label=label, origin=origin, decision=decision_event),
+        content_body(
+            content=content_id,
+            source=source,
+            label=label,
+            origin=origin,
+            decision=decision_event,
+            read_back=read_back,
+            said_in=said_in,
+        ),
         event_id=event_id,
         now_us=now_us,
         parents=(decision_event,) if decision_event else (),
-        contents=(Content(role="text", data=data),),
+        contents=(Content(role="text", data=data, subjects=about),),
     )
 
 
@@ -139,8 +169,20 @@ def outcome_draft(
     )
 
 
+def card_content(approval: Approval) -> Content:
+    """The card of a request: about those for whom its chain acts, whoever answers it, and whom the card is about."""
+    root = subject_of_link(str(approval.chain.root))
+    return Content(role="card", data=approval.card, subjects=(root, *card_about(approval.card)))
+
+
 def approval_draft(
-    planes: Planes, session: SessionState, approval: Approval, *, event_id: str, now_us: int, decision_event: str
+    planes: Planes,
+    session: SessionState,
+    approval: Approval,
+    *,
+    event_id: str,
+    now_us: int,
+    decision_event: str,
 ) -> Draft:
     """That a person is asked."""
     return draft(
@@ -158,7 +200,7 @@ def approval_draft(
         event_id=event_id,
         now_us=now_us,
         parents=(decision_event,),
-        contents=(Content(role="card", data=approval.card),),
+        contents=(card_content(approval),),
     )
 
 

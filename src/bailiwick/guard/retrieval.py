@@ -19,7 +19,7 @@ from bailiwick.audit.events import label_body
 from bailiwick.errors import UsageError
 from bailiwick.flow.documents import label_from_metadata
 from bailiwick.flow.ledger import ContentOrigin, Seen
-from bailiwick.flow.records import text_digest
+from bailiwick.flow.subjects import subjects_of_document
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, Flow, Now
 from bailiwick.guard.leave import ingest
@@ -89,7 +89,8 @@ def retrieve(
         found = _label_of(core.planes, chunk, label)
         why = stopped or (None if found is None else _why_not(core.planes, chain, found))
         if why is not None:
-            name = document.id or text_digest(document.text)
+            # A digest of its text would let a guess be tried on it for ever.
+            name = document.id or f"#{number}"
             label_now = core.planes.naming.unknown if found is None else found
             withheld.append({"document": name, "label": label_body(label_now), "why": why.value})
             continue
@@ -100,7 +101,7 @@ def retrieve(
             label=found,
             texts=document.texts,
         )
-        yield from ingest(core, session, seen)
+        yield from ingest(core, session, seen, subjects_of_document(document.metadata))
         readable.append(number)
     if withheld:
         yield from _record(core, session, source, withheld, kept=len(readable))

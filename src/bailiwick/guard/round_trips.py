@@ -52,7 +52,7 @@ def hands_over(core: Core, session: SessionState, permit: Permit) -> Flow[None]:
     flow, settings = permit.decision.flow, core.planes.settings
     assert flow is not None
     agent = session.authority.chain.actor.id
-    write = write_of(permit.action, flow, strictness=session.ledger.strictness, agent=agent)
+    write = write_of(permit.action, flow, strictness=session.ledger.strictness, agent=agent, event=permit.event_id)
     if write is not None:
         yield NoteWritten(settings.tenant, settings.env, write)
 
@@ -83,7 +83,7 @@ def learnt_within(core: Core, session: SessionState, permit: Permit) -> Flow[Non
         return
     flow = replace(flow, label=flow.label.join(permit.label_within()))
     agent = session.authority.chain.actor.id
-    write = write_of(permit.action, flow, strictness=session.ledger.strictness, agent=agent)
+    write = write_of(permit.action, flow, strictness=session.ledger.strictness, agent=agent, event=permit.event_id)
     if write is not None:
         yield NoteWritten(settings.tenant, settings.env, replace(write, values=(), texts=(), unlisted=False))
 

@@ -13,6 +13,7 @@ from bailiwick.guard.core import Core
 from bailiwick.guard.current import running_permit
 from bailiwick.guard.effects import Flow
 from bailiwick.guard.engine import Engine
+from bailiwick.guard.model_calls import Message, ModelCall
 from bailiwick.guard.retrieval import Reader, as_document, kept, reader_of, retrieve
 from bailiwick.guard.spending import report
 from bailiwick.guard.state import SessionState
@@ -101,6 +102,18 @@ class Seeing(ABC):
             self._ingest(Seen(origin=ContentOrigin.UNKNOWN, source="unknown", value=text))
         return unknown
 
+    def model_call(
+        self, model: str, *, inputs: Sequence[Message], provider: str = "", tools: Sequence[str] = ()
+    ) -> ModelCall:
+        """One call of a model, recorded: `inputs` is all that it reads, in order, `tools` the names of what it is
+        offered. Entering it does what `model_input` does; tell it what the model wrote:
+
+            with session.model_call("a-model", inputs=[system, *messages], tools=["crm.get_customer"]) as call:
+                reply = client.chat(messages)
+                call.output(reply.text)
+        """
+        return ModelCall(self._engine, self._open, model=model, provider=provider, inputs=inputs, tools=tools)
+
     def model_output(self, text: str) -> None:
         """What the model wrote: as sensitive as all that it had seen, and endorsing nothing."""
         self._ingest(
@@ -113,10 +126,10 @@ class Seeing(ABC):
         number of tokens, StoreError."""
         self._engine.run(report(self._engine.core.planes, self._open, running_permit(), tokens))
 
-    def vouch(self, text: str) -> None:
+    def vouch(self, text: str, *, event: str = "") -> None:
         """A text made by bailiwick itself (a denial), or another rendering of a labelled result: known, adds no
-        label."""
-        self._engine.run(leave.vouch(self._open, text))
+        label. `event` is the one that it tells of."""
+        self._engine.run(leave.vouch(self._open, text, event))
 
     def _ingest(self, seen: Seen) -> None:
         self._engine.run(leave.ingest(self._engine.core, self._open, seen))

@@ -31,6 +31,7 @@ from bailiwick.guard.state import Permit, SessionState
 from bailiwick.model.budget import NO_SHARES, share_of
 from bailiwick.model.call import Call
 from bailiwick.model.decision import Decision, Reason
+from bailiwick.model.event import Receipt
 from bailiwick.model.label import Label
 from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL
 
@@ -123,6 +124,12 @@ class Session(Releasing):
         state, call = self._open, Call(tool=tool, args=args)
         answer = self._engine.decide(lambda core: core.check(state, call), tool)
         return answer.decision if isinstance(answer, Refusal) else answer
+
+    @property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """Where in the log the decisions of this session stand, the latest 1,000 of them, oldest first. Keep one where
+        the log cannot be written: its leaf must be in the log for ever."""
+        return tuple(self._open.receipts)
 
     def enter(self, tool: str, args: Mapping[str, object]) -> Permit:
         """Decide a call and record the decision. Raises Denied or ApprovalPending. Start the permit before the tool

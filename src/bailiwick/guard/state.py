@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from bailiwick.action.budgets import Draw
+from bailiwick.audit.model_calls import Given
 from bailiwick.errors import CanonicalError
 from bailiwick.flow.ledger import Ledger
 from bailiwick.guard.effectors import NO_HANDLES, Handles
@@ -17,11 +19,16 @@ from bailiwick.model.call import Action, Authority
 from bailiwick.model.canonical import canonical, parse, thaw
 from bailiwick.model.circumstances import Circumstances, Evidence
 from bailiwick.model.decision import Decision
+from bailiwick.model.event import Receipt
 from bailiwick.model.label import PUBLIC_TRUSTED, Label
 from bailiwick.model.tool import Idempotency
 from bailiwick.policy import PolicyEngine, Subject
 
-__all__ = ["Opened", "Permit", "PermitState", "SessionState", "Standpoint", "subject_of"]
+__all__ = ["OnRecord", "Opened", "Permit", "PermitState", "SessionState", "Standpoint", "subject_of"]
+
+
+RECEIPTS = 1_000
+"""A session keeps the receipts of so many of its latest decisions."""
 
 
 class PermitState(Enum):
@@ -48,6 +55,8 @@ class Permit:
     expires_us: int
     state: PermitState = PermitState.ISSUED
     on_record: bool = False
+    receipt: Receipt | None = None
+    """Where in the log the decision stands, once it is on record."""
     taken: bool = False
     within: list[Callable[[], Label]] = field(default_factory=list)
     """The labels of sessions that the tool opened while it ran (an agent that works as a tool)."""
@@ -105,6 +114,15 @@ class Opened:
     named: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class OnRecord:
+    """A standpoint as decisions keep it (`bailiwick.guard.snapshots`), and the event that holds it with its time: None
+    until one is known to be in the log."""
+
+    data: bytes = b""
+    at: tuple[str, int] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standpoint:
     """On whose behalf calls are decided, with the authority and the circumstances that this was made of."""
@@ -112,6 +130,7 @@ class Standpoint:
     subject: Subject
     authority: Authority
     around: Circumstances
+    record: OnRecord = field(default_factory=OnRecord)
 
 
 def subject_of(policy: PolicyEngine, authority: Authority, around: Circumstances) -> Subject:
@@ -140,12 +159,21 @@ class SessionState:
     ledger_ord: int = -1
     last_us: int = 0
     decisions: int = 0
+    receipts: deque[Receipt] = field(default_factory=lambda: deque(maxlen=RECEIPTS))
     permits: dict[str, Permit] = field(default_factory=dict)
     holding: dict[str, str] = field(default_factory=dict)
     """Permit id → event id of its decision, where budgets may be counted for a permit that does not exist yet."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
     standpoint: Standpoint | None = None
+    given: Given | None = None
+    """What the last model call on record was given."""
+
+    @property
+    def told(self) -> str:
+        """The event of what the model was last given, as far as it is on record: a call of the model, or else what its
+        user (or whoever delegated to it) said last; empty for none."""
+        return self.given.event if self.given is not None else self.ledger.prompted
 
     def scope(self) -> tuple[Authority, Opened]:
         """The authority with what it rests on."""

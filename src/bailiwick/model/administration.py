@@ -40,7 +40,9 @@ class AdminAction(StrEnum):
     ACTIVATE = "admin.activate"
     """`bundle`"""
     ERASE = "admin.erase"
-    """`subjects/<id>`"""
+    """`subjects/<id>`: what is kept about somebody; `expired`: contents older than the retention"""
+    HOLD = "admin.hold"
+    """`subjects/<id>`, `everything`: forbidding that it is erased or dropped, and letting it again"""
     ACCOUNTS = "admin.accounts"
     """`users/<id>`: inviting them to enrol a passkey, revoking what they have; `accounts`: seeing who has which"""
 
@@ -64,7 +66,9 @@ class AdminAction(StrEnum):
             case AdminAction.ACTIVATE:
                 return ("bundle",)
             case AdminAction.ERASE:
-                return ("subjects/{id}",)
+                return ("subjects/{id}", "expired")
+            case AdminAction.HOLD:
+                return ("subjects/{id}", "everything")
             case AdminAction.ACCOUNTS:
                 return ("accounts", "users/{id}")
 

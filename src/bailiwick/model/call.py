@@ -87,6 +87,11 @@ class Action:
     """Contents behind handles that the arguments hold: their labels go where the call goes."""
 
     @property
+    def subjects(self) -> tuple[str, ...]:
+        """The people whom the call is about, as the catalog says: whatever is kept of it is erased with them."""
+        return tuple(resource.ref.id for resource in self.resources) if self.tool.output.subject else ()
+
+    @property
     def judged(self) -> tuple[ArgFacts, ...]:
         """What has a role: every argument, an object by its fields."""
         if all(argument.parts is None for argument in self.arguments):

@@ -10,8 +10,9 @@ __all__ = ["Document"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`metadata` may hold its label and its readers, as the store keeps them beside each chunk; `id` is the store's own
-    name for it. `texts` are further forms in which a model may be shown it."""
+    """`metadata` may hold its label and its readers, as the store keeps them beside each chunk; `data_subject` in it
+    says whom the text is about. `id` is the store's own name for it. `texts` are further forms in which a model may be
+    shown it."""
 
     text: str
     metadata: Mapping[str, object] = field(default_factory=dict)

@@ -13,9 +13,12 @@ from enum import StrEnum
 
 from bailiwick.model.tool import Durability
 
-__all__ = ["ENVELOPE_VERSION", "Content", "Draft", "Event", "EventKind", "Receipt"]
+__all__ = ["ENVELOPE_VERSION", "PROJECT", "Content", "Draft", "Event", "EventKind", "Receipt"]
 
 ENVELOPE_VERSION = 1
+
+PROJECT = "project"
+"""The subject of contents that are about nobody."""
 
 
 class EventKind(StrEnum):
@@ -23,6 +26,8 @@ class EventKind(StrEnum):
 
     LOG_OPENED = "log.opened"
     LOG_RECOVERED = "log.recovered"
+    LOG_BORN = "log.born"
+    LOG_COMMITTED = "log.committed"
     POLICY_ACTIVATED = "policy.activated"
     POLICY_REFUSED = "policy.refused"
     SESSION_OPENED = "session.opened"
@@ -30,6 +35,12 @@ class EventKind(StrEnum):
     SESSION_CLOSED = "session.closed"
     CONTENT_INGESTED = "content.ingested"
     CONTENT_WITHHELD = "content.withheld"
+    MODEL_CONTEXT = "model.context"
+    MODEL_CALLED = "model.called"
+    CONTENT_ERASED = "content.erased"
+    CONTENT_DROPPED = "content.dropped"
+    HOLD_SET = "hold.set"
+    HOLD_LIFTED = "hold.lifted"
     DELEGATION_GRANTED = "delegation.granted"
     DELEGATION_REVOKED = "delegation.revoked"
     TASK_NARROWED = "task.narrowed"
@@ -72,10 +83,14 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Bytes that an event commits to. `role` names them within the event (`args`, `card`, `reasons`, `text`)."""
+    """Bytes that an event commits to. `role` names them within the event (`args`, `card`, `reasons`, `text`).
+
+    `subjects` are people whom they are about beside the one for whom the event's chain acts, as `person:…`, `user:…`
+    or `service:…`: erasing any of them takes the content away."""
 
     role: str
     data: bytes
+    subjects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

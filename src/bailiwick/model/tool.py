@@ -100,6 +100,8 @@ class Durability(StrEnum):
     """fsynced before the tool runs: survives power loss."""
     BUFFERED = "buffered"
     """committed before the tool runs, fsynced within 50 ms: survives kill -9."""
+    WITNESSED = "witnessed"
+    """fsynced and cosigned by enough witnesses before the tool runs: survives whoever holds this machine."""
 
 
 INTERFACES: Mapping[Effect, Record] = {
@@ -217,7 +219,10 @@ class OutputSpec:
     `labels` are labels by record and field; `level_from` and `readers_from` name fields that hold a record's level
     (or category, or a name that `[labels.names]` maps) and its readers. `detect` are the categories that built-in
     patterns look for in it. `author` None: nobody is known to have written it. `hide`: the model sees a name in its
-    place. `party` are fields that say by an id or an address whose record it is, each another name of the same one."""
+    place. `party` are fields that say by an id or an address whose record it is, each another name of the same one.
+    `subject`: the resource of the call is a person, and what is kept of the call is erased with them. `subjects` names
+    the people whom its records are about, as `crm/customers/{id}` with a field of theirs: the result is erased with
+    each of them."""
 
     sensitivity: int = 0
     categories: frozenset[str] = frozenset()
@@ -234,6 +239,8 @@ class OutputSpec:
     author: Authorship | None = None
     hide: bool = False
     party: tuple[str, ...] = ()
+    subject: bool = False
+    subjects: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -221,6 +221,10 @@ class PolicyEngine:
         action = self._tools.get(tool)
         return frozenset() if action is None else names_in(self._part(action).context, section)
 
+    def part(self, tool: str) -> Part | None:
+        """What calls of `tool` need of rules and schema; None if nobody knows the tool."""
+        return self._part(self._tools[tool]) if tool in self._tools else None
+
     def _part(self, action: ActionDecl) -> Part:
         part = self._parts.get(action.name)
         if part is None:

@@ -31,7 +31,7 @@ from bailiwick.policy.schema import render_for
 from bailiwick.policy.slices import Index, Stock
 from bailiwick.policy.world import ActionDecl, Attr, Bool, Level, Long, Ref, Str, StrSet, Struct, Type, World
 
-__all__ = ["Part", "kept", "names_in", "part_of"]
+__all__ = ["Part", "kept", "misfit", "names_in", "part_of"]
 
 Check = Callable[[object], bool]
 """Whether a value is of a type."""
@@ -61,6 +61,26 @@ def part_of(world: World, rules: Index, action: ActionDecl) -> Part:
         stock=stock,
         schema=cedarpy.Schema.from_str(render_for(world, action.name, context)),
     )
+
+
+def misfit(whole: Struct, read: Struct, value: Mapping[str, object]) -> tuple[str, ...]:
+    """Where a value that does not fit the whole context (of which rules read `read`) departs from it first."""
+    return _departs(_asked(whole, read), value) or ()
+
+
+def _departs(struct: Struct, value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, Mapping):
+        return ()
+    for name in sorted(struct.attrs.keys() | value.keys()):
+        attr = struct.attrs.get(name)
+        if attr is None or (name not in value and not attr.optional):
+            return (name,)
+        if name in value and isinstance(attr.type, Struct):
+            if (below := _departs(attr.type, value[name])) is not None:
+                return (name, *below)
+        elif name in value and not _check(attr.type)(value[name]):
+            return (name,)
+    return None
 
 
 def _asked(whole: Struct, read: Struct) -> Struct:

@@ -12,19 +12,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from bailiwick.audit.log import Clock
-from bailiwick.errors import FactUnavailable
+from bailiwick.errors import FactUnavailable, UsageError
 from bailiwick.model.call import Fact
-from bailiwick.model.circumstances import FactReading
+from bailiwick.model.circumstances import FactDecl, FactReading
+from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import EntityRef
 from bailiwick.model.shape import fits
 from bailiwick.policy.information import FactQuestion
 
-__all__ = ["Provider", "Providers"]
+__all__ = ["Provider", "Providers", "known_providers"]
 
 Provider = Callable[..., object]
 """A function, or a coroutine function, of what the fact is about. Lists and sets of texts become sets."""
@@ -103,3 +105,16 @@ def _called(provider: Provider, named: Mapping[str, str]) -> object:
 
 async def _awaited(value: Awaitable[object]) -> object:
     return await value
+
+
+def known_providers(given: Mapping[str, Provider], declared: Sequence[FactDecl]) -> Mapping[str, Provider]:
+    """The providers that a program brings along. Raises UsageError for one of a fact that the project does not
+    declare."""
+    names = [fact.name for fact in declared]
+    for name in given:
+        if name not in names:
+            raise UsageError(
+                f"a provider is given for the fact {name!r}, which bailiwick.toml does not declare",
+                hint=did_you_mean(name, names, f"declare [facts.{name}]"),
+            )
+    return MappingProxyType(dict(given))

@@ -26,10 +26,11 @@ from typing import ParamSpec, Self, TypeVar
 from bailiwick.action.ports import InDoubt
 from bailiwick.action.types import SemanticType
 from bailiwick.audit.log import EventLog
+from bailiwick.audit.ports import ContentKeys
 from bailiwick.effectors.hosts import HostLookups
 from bailiwick.effectors.lookups import SystemLookups
 from bailiwick.effectors.paths import PathLookups
-from bailiwick.errors import BailiwickError, StoreError, UsageError
+from bailiwick.errors import BailiwickError, UsageError
 from bailiwick.flow.release import Detector
 from bailiwick.guard.administration.activating import ActivationOrder, activate, what_holds
 from bailiwick.guard.administration.bundles import Activation
@@ -44,22 +45,20 @@ from bailiwick.guard.record import draft
 from bailiwick.guard.session import Session
 from bailiwick.identity.keys import PrivateKey
 from bailiwick.model.bundle import ProjectBundle
-from bailiwick.model.circumstances import FactDecl
 from bailiwick.model.decision import Reason
 from bailiwick.model.event import EventKind
-from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.tool import Durability, ToolSpec
 from bailiwick.project.adapting import Adapting
 from bailiwick.project.bundle import load_bundle
 from bailiwick.project.clock import fresh_id, now_us
 from bailiwick.project.effecting import BoundEffectors
-from bailiwick.project.facts import Provider, Providers
+from bailiwick.project.facts import Provider, Providers, known_providers
 from bailiwick.project.holding import ProjectHolding, warn_of_observing
 from bailiwick.project.keys import ProjectKeys
 from bailiwick.project.load import Project, find_project, load_project, load_settings
 from bailiwick.project.log_parts import log_parts
 from bailiwick.project.recovery import Recovery
-from bailiwick.project.status import LOG_FOLDER, STATE_FILE, activated
+from bailiwick.project.status import LOG_FOLDER, STATE_FILE, activated, make_state_folder
 from bailiwick.project.tokens import check_named, token_shown
 from bailiwick.project.tools import governed
 from bailiwick.stores.log_contents import LogContents
@@ -139,7 +138,7 @@ class Guard(Adapting):
                 accounts=SqliteAccounts(file),
                 bundles=bundles,
                 ledger=state,
-                contents=LogContents(project.state / LOG_FOLDER),
+                contents=LogContents(project.state / LOG_FOLDER, log.keys),
                 detectors=detectors,
                 inspector=inspector,
                 written=SqliteWritten(file),
@@ -196,10 +195,12 @@ class Guard(Adapting):
         state = path / settings.state_path
         # What is wrong in the folder is said before anything is made in it, where it is the folder that decides.
         here = None if (state / STATE_FILE).exists() else loaded or load_project(path, types=types)
-        _make_folder(state)
+        make_state_folder(state)
         with ExitStack() as undo:
             file = StateFile.open(state / STATE_FILE)
             undo.callback(file.close)
+            parts = log_parts(state, settings)
+            undo.callback(parts.close)
             log = SqliteLog.open(
                 state / LOG_FOLDER,
                 build=f"bailiwick {version('bailiwick')}",
@@ -207,7 +208,7 @@ class Guard(Adapting):
                 env=settings.decisions.env,
                 clock=now_us,
                 entropy=secrets.token_bytes,
-                parts=log_parts(state, settings),
+                parts=parts,
             )
             undo.enter_context(log)
             recovery = Recovery(
@@ -223,7 +224,7 @@ class Guard(Adapting):
             if active is not None:
                 here = activated(path, settings, active, recovery.bundles, types=types)
             project = replace(here or load_project(path, types=types), state=state)
-            known = _known_facts(facts or {}, project.settings.decisions.facts)
+            known = known_providers(facts or {}, project.settings.decisions.facts)
             guard = cls(
                 project,
                 log=log,
@@ -244,10 +245,10 @@ class Guard(Adapting):
         """Flush and give up the stores. Sessions that are still open can decide nothing after this."""
         self._executor.shutdown(wait=True)
         self._facts.close()
-        try:
-            self._log.close()
-        finally:
-            self._state.close()
+        with ExitStack() as ending:
+            ending.callback(self._state.close)
+            ending.callback(self._log.parts.close)
+            ending.callback(self._log.close)
 
     def __enter__(self) -> Self:
         return self
@@ -349,6 +350,11 @@ class Guard(Adapting):
         return self._state
 
     @property
+    def keys(self) -> ContentKeys | None:
+        """What contents are sealed under."""
+        return self._log.keys
+
+    @property
     def outbox(self) -> SqliteOutbox:
         """What waits to be sent to channels."""
         return self._outbox
@@ -373,27 +379,6 @@ class Guard(Adapting):
             planes, None, EventKind.POLICY_ACTIVATED, what_holds(planes), event_id=fresh_id(), now_us=now_us()
         )
         self._log.append((event,), Durability.SYNC)
-
-
-def _make_folder(state: Path) -> None:
-    try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StoreError(
-            f"there can be no folder {state}: {error.strerror}",
-            hint="name another one as `path` in [stores] of bailiwick.toml, or make room for this one",
-        ) from error
-
-
-def _known_facts(given: Mapping[str, Provider], declared: Sequence[FactDecl]) -> Mapping[str, Provider]:
-    names = [fact.name for fact in declared]
-    for name in given:
-        if name not in names:
-            raise UsageError(
-                f"a provider is given for the fact {name!r}, which bailiwick.toml does not declare",
-                hint=did_you_mean(name, names, f"declare [facts.{name}]"),
-            )
-    return MappingProxyType(dict(given))
 
 
 def _held(folder: Path, log_id: str) -> bool:

@@ -18,6 +18,7 @@ from bailiwick.identity.oidc_settings import group_findings
 from bailiwick.model.directory import Directory
 from bailiwick.policy import PolicyEngine, PolicySource
 from bailiwick.policy.administration import ADMINISTRATION_FOLDER
+from bailiwick.project.audit_settings import unwitnessed_tools
 from bailiwick.project.background import load_background
 from bailiwick.project.settings import ProjectSettings, read_settings
 from bailiwick.project.texts import FolderTexts, Texts
@@ -127,6 +128,7 @@ def load_texts(folder: Path, texts: Texts, *, types: Sequence[SemanticType] = ()
         raise ProjectError(findings)
     findings += budget_findings(decisions.budgets, catalog)
     findings += group_findings(settings.sections["oidc"], directory)
+    findings += unwitnessed_tools(catalog, settings.witnessing)
     words = settings.vocabulary
     policy = _collect(
         findings,

@@ -11,6 +11,7 @@ from typing import Any
 
 from bailiwick.action.channel_settings import read_channels, read_smtp
 from bailiwick.action.types.money import EXPONENTS
+from bailiwick.audit.witness_settings import read_witnesses
 from bailiwick.errors import Where
 from bailiwick.identity.oidc_settings import read_oidc
 from bailiwick.model.budget import Budget, BudgetUnit, Per
@@ -206,6 +207,15 @@ SECTIONS: tuple[Section, ...] = (
         example='[smtp]\nhost = "mail.example.com"\nfrom = "bailiwick@example.com"\nuser = "bailiwick"\n'
         'password_env = "BAILIWICK_SMTP"',
         parse=read_smtp,
+    ),
+    Section(
+        key="witnesses",
+        meaning="Who cosigns this project's logs: the address of each witness, and the verifier keys that `bailiwick "
+        "witness init` printed there (it counts when every one of them signed). `audit.quorum` says how many must. "
+        "See [witness.md](witness.md).",
+        example='[witnesses.auditor]\nurl = "https://witness.example.com"\n'
+        'key = "witness.example.com/w1+04758baf+BIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c"',
+        parse=read_witnesses,
     ),
     Section(
         key="types",

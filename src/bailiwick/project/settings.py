@@ -6,11 +6,12 @@ probably meant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from bailiwick.audit.witness_settings import WitnessRules
 from bailiwick.errors import Finding, ProjectError, Where
 from bailiwick.guard.planes import BundleRules, Settings
 from bailiwick.identity.accounts import ConsoleRules
@@ -20,8 +21,10 @@ from bailiwick.model.toml_entries import Problems
 from bailiwick.model.toml_lines import TomlText
 from bailiwick.policy import Vocabulary
 from bailiwick.project import setting_values as read
+from bailiwick.project.audit_settings import AUDIT_SETTINGS, log_origin, witness_rules
 from bailiwick.project.label_settings import read_label_settings
 from bailiwick.project.sections import SECTIONS
+from bailiwick.project.setting import Setting
 
 __all__ = ["SETTINGS", "ProjectSettings", "Setting", "read_settings"]
 
@@ -38,16 +41,11 @@ class ProjectSettings:
     vocabulary: Vocabulary
     console: ConsoleRules
     sections: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One key. `check` turns what TOML gave into the value, or returns a sentence on what is wrong with it."""
-
-    key: str
-    default: object
-    meaning: str
-    check: Callable[[object], tuple[Any, str]]
+    witnessing: WitnessRules
+    log_origin: str
+    retention_ms: int
+    disk_budget: int
+    """Bytes that the logs may take; 0: no limit."""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -267,6 +265,7 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="Folder for state and audit logs. Keep governed tools away from it.",
         check=read.path,
     ),
+    *AUDIT_SETTINGS,
 )
 
 
@@ -295,6 +294,7 @@ def read_settings(path: str, text: str) -> ProjectSettings:
             )
         values[key] = checked
     labels = read_label_settings(values, lambda key: toml.where(*key.split(".")), findings)
+    witnessing = witness_rules(values, sections["witnesses"], lambda key: toml.where(*key.split(".")), findings)
     if findings:
         raise ProjectError(findings)
     return ProjectSettings(
@@ -347,6 +347,10 @@ def read_settings(path: str, text: str) -> ProjectSettings:
         domains=values["org.domains"],
         mailboxes=values["org.mailboxes"],
         state_path=values["stores.path"],
+        witnessing=witnessing,
+        log_origin=log_origin(values),
+        retention_ms=values["audit.retention"],
+        disk_budget=values["audit.disk_budget"] * 1_000_000,
     )
 
 

@@ -18,9 +18,19 @@ from bailiwick.stores.sqlite_bundles import SqliteBundles
 from bailiwick.stores.sqlite_state_file import StateFile
 from bailiwick.stores.sqlite_suspensions import SqliteSuspensions
 
-__all__ = ["LOG_FOLDER", "STATE_FILE", "BundleStatus", "activated", "bundle_status", "last_sequence"]
+__all__ = [
+    "INDEX_FILE",
+    "LOG_FOLDER",
+    "STATE_FILE",
+    "BundleStatus",
+    "activated",
+    "bundle_status",
+    "last_sequence",
+    "make_state_folder",
+]
 
 LOG_FOLDER = "log"
+INDEX_FILE = "index.db"
 STATE_FILE = "state.db"
 """Where the state folder holds the logs of all processes, and everything else."""
 
@@ -35,6 +45,17 @@ class BundleStatus:
     pending: Activation | None = None
     history: tuple[Activation, ...] = ()
     differing: tuple[str, ...] = ()
+
+
+def make_state_folder(state: Path) -> None:
+    """Make the state folder if there is none. Raises StoreError."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(
+            f"there can be no folder {state}: {error.strerror}",
+            hint="name another one as `path` in [stores] of bailiwick.toml, or make room for this one",
+        ) from error
 
 
 def activated(

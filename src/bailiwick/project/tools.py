@@ -70,7 +70,13 @@ def session_for(engine: Engine, what: str) -> Session:
         ),
     )
     refusal = engine.record_refusal(decision)
-    raise Denied(decision.sentence(), decision=decision, event_id=refusal.event_id, hint=decision.reasons[0].hint)
+    raise Denied(
+        decision.sentence(),
+        decision=decision,
+        event_id=refusal.event_id,
+        hint=decision.reasons[0].hint,
+        receipt=refusal.receipt,
+    )
 
 
 def _already_decided(tool: str, bound: dict[str, object]) -> bool:

@@ -15,21 +15,25 @@ import sqlite3
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
 from bailiwick.audit.merkle import Frontier, leaf_hash
-from bailiwick.audit.report import StoredContent, StoredEvent
+from bailiwick.audit.report import StoredEvent
 from bailiwick.errors import StoreError
+from bailiwick.stores.log_tree import TREE_TABLES
 
 __all__ = [
+    "KeptContent",
     "LogLock",
     "connect",
     "create_tables",
     "is_held",
     "list_logs",
+    "list_parents",
     "lock_path",
     "log_path",
+    "says_damaged",
     "sound_tail",
     "sync_folder",
     "unreadable",
@@ -40,6 +44,10 @@ APPLICATION_ID = 0x42574C47
 FORMAT = 1
 TAIL = 256
 """So many records at the end are hashed anew when a log is opened."""
+PAGE_BYTES = 8192
+"""Of a record's usual 2 to 3 kB, pages of 4 kB hold one and waste the rest."""
+ROWS_AT_ONCE = 64
+"""Rows of one statement: each statement gives other threads their turn, and waits for its own."""
 
 _TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
@@ -50,12 +58,27 @@ _TABLES = (
     "CREATE UNIQUE INDEX events_session ON events (session, ord)",
     "CREATE INDEX events_kind ON events (kind)",
     """CREATE TABLE contents (
-        seq INTEGER NOT NULL, role TEXT NOT NULL, salt BLOB NOT NULL, data BLOB NOT NULL,
+        seq INTEGER NOT NULL, role TEXT NOT NULL, salt BLOB NOT NULL, address BLOB NOT NULL, key TEXT NOT NULL,
         PRIMARY KEY (seq, role)) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE blobs (address BLOB NOT NULL, data BLOB NOT NULL) STRICT",
+    "CREATE UNIQUE INDEX blobs_address ON blobs (address)",
+    "CREATE INDEX contents_address ON contents (address)",
     "CREATE TABLE heads (size INTEGER PRIMARY KEY, peaks BLOB NOT NULL) STRICT",
+    *TREE_TABLES,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
+
+
+class KeptContent(NamedTuple):
+    """A content of record `seq` as it is stored. Equal contents of a session have one blob, under their `address`."""
+
+    seq: int
+    role: str
+    salt: bytes
+    address: bytes
+    key: str
+    blob: bytes
 
 
 def log_path(folder: Path, log_id: str) -> Path:
@@ -71,6 +94,11 @@ def lock_path(path: Path) -> Path:
 def list_logs(folder: Path) -> tuple[Path, ...]:
     """The logs of a folder, oldest first. Empty if there is no such folder."""
     return tuple(sorted(folder.glob("log-*.db")))
+
+
+def list_parents(folder: Path) -> tuple[Path, ...]:
+    """The parent logs of a folder, oldest first: one for each tenant's environment."""
+    return tuple(sorted(folder.glob("parent-*.db")))
 
 
 def is_held(path: Path) -> bool:
@@ -173,6 +201,13 @@ def unreadable(path: Path, error: sqlite3.Error) -> StoreError:
     )
 
 
+def says_damaged(error: BaseException | None) -> bool:
+    """Whether a file is not what it should be, going by this error. A full disk, a lock, or too many open files say
+    nothing of it: it may be whole."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return code & 0xFF in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def _pragma(connection: sqlite3.Connection, name: str) -> object:
     return connection.execute(f"PRAGMA {name}").fetchone()[0]
 
@@ -181,21 +216,51 @@ def create_tables(path: Path) -> sqlite3.Connection:
     """Make the empty file of a log and return a connection to it. Raises sqlite3.Error."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is dropped leaves the disk: `content_erasing`
     for statement in _TABLES:
         connection.execute(statement)
     return connection
 
 
 def write(
-    connection: sqlite3.Connection, rows: Sequence[StoredEvent], contents: Sequence[StoredContent], head: Frontier
+    connection: sqlite3.Connection, rows: Sequence[StoredEvent], contents: Sequence[KeptContent], head: Frontier
 ) -> None:
     """Add records, their contents and the head over all, in one transaction. Raises sqlite3.Error."""
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    _insert(connection, "events", rows)
     if contents:
-        connection.executemany("INSERT INTO contents VALUES (?, ?, ?, ?)", contents)
-    connection.execute("INSERT INTO heads VALUES (?, ?)", (head.size, head.to_bytes()))
+        _insert(connection, "contents", [row[:-1] for row in contents])
+        _insert(connection, "blobs", [(row.address, row.blob) for row in contents], again=True)
+    _move_head(connection, rows[0].seq, head)
     connection.execute("COMMIT")
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]], *, again: bool = False
+) -> None:
+    """All rows, with as few statements as there can be: their numbers are powers of two, so that they are prepared
+    once. `again`: those that are there already are left as they are."""
+    insert = f"INSERT OR IGNORE INTO {table}" if again else f"INSERT INTO {table}"
+    at = 0
+    while at < len(rows):
+        many = min(ROWS_AT_ONCE, 1 << ((len(rows) - at).bit_length() - 1))
+        marks = f"({', '.join('?' * len(rows[at]))})"
+        values = [value for row in rows[at : at + many] for value in row]
+        connection.execute(f"{insert} VALUES {', '.join([marks] * many)}", values)
+        at += many
+
+
+def _move_head(connection: sqlite3.Connection, before: int, head: Frontier) -> None:
+    """Record what the log holds now. Of each TAIL records one head stays: a head has a kilobyte in a long log."""
+    if before // TAIL < head.size // TAIL or not before:
+        connection.execute("INSERT INTO heads VALUES (?, ?)", (head.size, head.to_bytes()))
+        return
+    moved = connection.execute(
+        "UPDATE heads SET size = ?, peaks = ? WHERE size = ?", (head.size, head.to_bytes(), before)
+    )
+    if moved.rowcount != 1:
+        raise sqlite3.IntegrityError(f"there is no head over {before} records")
 
 
 def sound_tail(path: Path, connection: sqlite3.Connection) -> Frontier:

@@ -7,45 +7,57 @@ holds something else than was written gives a report with problems (exit 1).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from bailiwick.audit.envelope import matches, read
+from bailiwick.audit.kept import KeptHead, StoredCheckpoint
 from bailiwick.audit.merkle import Frontier, leaf_hash
-from bailiwick.audit.report import FolderReport, Head, Problem, Report, StoredContent, StoredEvent, StoredHead
-from bailiwick.audit.verify import cross_check, unread, verify
+from bailiwick.audit.notes import NoteKey
+from bailiwick.audit.ports import ContentKeys
+from bailiwick.audit.report import Head, Report, StoredContent, StoredEvent, StoredHead
+from bailiwick.audit.verify import verify
 from bailiwick.errors import CanonicalError, StoreError
 from bailiwick.model.event import Event, EventKind
-from bailiwick.stores.log_file import connect, list_logs, lock_path, log_path, unreadable
+from bailiwick.stores.log_file import connect, unreadable
+from bailiwick.stores.log_sealing import OPENED, ContentOpener
 
-__all__ = ["LogReader", "verify_folder"]
+__all__ = ["LogReader"]
 
 T = TypeVar("T")
 
+PAGE = 256
+"""Rows that are fetched together."""
+CACHE_KB = 64 * 1024
+"""Of pages, while a log is verified: addresses of contents are looked up all over their index."""
 _COLUMNS = "seq, id, session, ord, kind, ts_us, data, leaf"
+_ALL = f"SELECT {_COLUMNS} FROM events ORDER BY seq"  # noqa: S608  # these columns
 
 
 class LogReader:
     """One log, read-only. Use it as a context manager, in one thread at a time."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, keys: ContentKeys | None = None) -> None:
         self.path = path
         self.log_id = path.stem
         self._db = connection
-        # A flipped byte may make a text undecodable: that is for `verify` to find, not a reason to stop.
-        self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        self._opener = ContentOpener(path, keys)
+        self._db.text_factory = _lenient
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Raises StoreError if there is no log at `path` or it cannot be read."""
+    def open(cls, path: Path, keys: ContentKeys | None = None) -> Self:
+        """`keys` None: those that lie beside the log's folder. Raises StoreError if there is no log at `path` or it
+        cannot be read."""
         if not path.is_file():
             raise StoreError(f"there is no log at {path}", hint="Give the path of a log-….db file.")
-        return cls(path, connect(path, read_only=True))
+        return cls(path, connect(path, read_only=True), keys)
 
     def close(self) -> None:
+        self._opener.close()
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -58,7 +70,7 @@ class LogReader:
 
     def events(
         self, *, after_seq: int = -1, kinds: Collection[EventKind] | None = None, session: str | None = None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         """Events after `after_seq`, in order. Raises StoreError at a record that is not what was written."""
         where = "seq > ?"
         parameters: list[object] = [after_seq]
@@ -77,18 +89,46 @@ class LogReader:
         """The last event of this kind; None if there is none. Costs the same in a long log."""
         return next(map(self._event, self._rows("WHERE kind = ? ORDER BY seq DESC LIMIT 1", [kind.value])), None)
 
+    def stored(self, first: int, limit: int) -> list[StoredEvent]:
+        """Records from `first` on as they are stored, at most `limit`: nothing is checked."""
+        return list(self._rows("WHERE seq >= ? ORDER BY seq LIMIT ?", [first, limit]))
+
     def content(self, event_id: str, role: str) -> bytes | None:
-        """Raises StoreError if the content is not the one that the event committed to."""
+        """None if there is none, or it was erased. Raises StoreError if it is not the one committed to."""
+        found = self.opened(event_id, role)
+        return found.data if found else None
+
+    def opened(self, event_id: str, role: str) -> StoredContent | None:
+        """As `content`, with the salt of its commitment."""
         event = self.event(event_id)
-        if event is None or role not in event.commitments:
+        return None if event is None else self._opened(event, role)
+
+    def content_of(self, event: Event, role: str) -> bytes | None:
+        """As `content`, of an event that was read from this log already."""
+        found = self._opened(event, role)
+        return found.data if found else None
+
+    def _opened(self, event: Event, role: str) -> StoredContent | None:
+        if role not in event.commitments:
             return None
-        query = "SELECT seq, role, salt, data FROM contents WHERE seq = ? AND role = ?"
-        found = next(self._select(query, [event.seq, role], _content), None)
-        if found is None:
+        query = f"{OPENED} WHERE c.seq = ? AND c.role = ?"
+        found = next(self._select(query, [event.seq, role], self._opener.opened), None)
+        if found is None or found.data is None:
             return None
         if not matches(event.commitments[role], found.salt, found.data):
             raise self._not_written(f"content '{role}' of record {event.seq}")
-        return found.data
+        return found
+
+    def gone(self, event: Event) -> bool:
+        """Whether what an event of this log said (its `text`, or of a call its arguments) can no longer be opened: it
+        was erased, is past its retention, or its key is not here."""
+        role = next((role for role in ("text", "args") if role in event.commitments), None)
+        if role is None:
+            return False
+        query = """SELECT c.key, b.address IS NULL FROM contents c LEFT JOIN blobs b ON b.address = c.address
+            WHERE c.seq = ? AND c.role = ?"""
+        key, missing = next(self._select(query, [event.seq, role], tuple), ("", True))
+        return bool(missing) or not self._opener.has_key(str(key), event.session)
 
     def head(self) -> Head:
         """Number of events and root, as of the last commit."""
@@ -114,16 +154,20 @@ class LogReader:
 
     # --- as it is stored
 
-    def verify(self, expected: Head | None = None) -> Report:
-        """Check all of it, as of now. `expected` is a head that an auditor kept."""
+    def verify(self, kept: Collection[KeptHead] = (), keys: Collection[NoteKey] = ()) -> Report:
+        """Check all of it, as of now. `kept` are heads of it from elsewhere, `keys` those that may have signed its
+        checkpoints (none: nobody is asked for)."""
         try:
+            self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
             self._db.execute("BEGIN")  # all of it as of one moment, whatever a writer appends meanwhile
             return verify(
-                self._rows("ORDER BY seq", []),
+                chain.from_iterable(self._runs(_ALL)),
                 self._select("SELECT size, peaks FROM heads ORDER BY size", [], _head),
-                self._select("SELECT seq, role, salt, data FROM contents ORDER BY seq, role", [], _content),
+                self._contents(),
                 log=self.log_id,
-                expected=expected,
+                kept=kept,
+                checkpoints=self._select("SELECT size, note FROM checkpoints ORDER BY size", [], _checkpoint),
+                keys=keys,
                 damage=self._damage(),
             )
         except sqlite3.Error as error:
@@ -150,7 +194,35 @@ class LogReader:
 
     def _rows(self, rest: str, parameters: list[object]) -> Iterator[StoredEvent]:
         query = f"SELECT {_COLUMNS} FROM events {rest}"  # noqa: S608  # `rest` is ours; values are parameters
-        return self._select(query, parameters, _stored)
+        return self._select(query, parameters, StoredEvent.of)
+
+    def _contents(self) -> Iterator[StoredContent]:
+        for run in self._runs(f"{self._opener.rows} ORDER BY c.seq, c.role"):
+            yield from self._opener.opened_all(run)
+
+    def _runs(self, query: str) -> Iterator[list[tuple[object, ...]]]:
+        """What a query gives, as it is stored, of whatever types the file holds; so many rows at once."""
+        given = 0
+        try:
+            with closing(self._db.execute(query)) as cursor:
+                while rows := self._undamaged(cursor):
+                    yield rows
+                    given += len(rows)
+                if rows is not None:
+                    return
+        except sqlite3.Error as error:
+            raise unreadable(self.path, error) from error
+        yield from ([row] for row in islice(self._select(query, [], tuple), given, None))
+
+    def _undamaged(self, cursor: sqlite3.Cursor) -> list[tuple[object, ...]] | None:
+        """The next rows, their texts decoded as quickly as SQLite does it; None if one of them cannot be."""
+        self._db.text_factory = str
+        try:
+            return cursor.fetchmany(PAGE)
+        except sqlite3.Error:
+            return None
+        finally:
+            self._db.text_factory = _lenient
 
     def _select(self, query: str, parameters: list[object], make: Callable[[tuple[object, ...]], T]) -> Iterator[T]:
         try:
@@ -160,51 +232,17 @@ class LogReader:
             raise unreadable(self.path, error) from error
 
 
-def verify_folder(folder: Path, expected: Mapping[str, Head] | None = None) -> FolderReport:
-    """Check every log of a folder and what is between them. `expected` maps a log's id to the head that an auditor
-    kept.
-
-    Raises StoreError if there is no log at all: nothing to verify is not the same as nothing wrong.
-    """
-    expected = expected or {}
-    paths = {path.stem: path for path in list_logs(folder)}
-    paths.update({log_id: log_path(folder, log_id) for log_id in expected if log_id not in paths})
-    if not paths:
-        raise StoreError(f"there is no log in {folder}", hint="Give the folder that holds log-….db files.")
-    reports = [_verify_one(path, expected.get(log_id)) for log_id, path in sorted(paths.items())]
-    orphans = (lock for lock in sorted(folder.glob("log-*.lock")) if lock.stem not in paths)
-    warnings = [
-        Problem(code="log-gone", message=f"{lock.name} is there and its log is not: was a log removed?")
-        for lock in orphans
-        if lock == lock_path(log_path(folder, lock.stem))
-    ]
-    return cross_check(reports, warnings)
-
-
-def _verify_one(path: Path, expected: Head | None) -> Report:
-    if not path.exists():
-        text = f"log {path.stem} is gone; the auditor's head covers {expected[0] if expected else 0} records of it"
-        return unread(path.stem, problem=Problem(code="gone", message=text))
-    try:
-        with LogReader.open(path) as reader:
-            return reader.verify(expected)
-    except StoreError as error:
-        return unread(path.stem, unreadable=str(error))
-
-
-def _stored(row: tuple[object, ...]) -> StoredEvent:
-    seq, id_, session, ord_, kind, ts_us, data, leaf = row
-    return StoredEvent(
-        _int(seq), str(id_), str(session), _int(ord_), str(kind), _int(ts_us), _bytes(data), _bytes(leaf)
-    )
+def _lenient(raw: bytes) -> str:
+    """A flipped byte may make a text undecodable: that is for `verify` to find, not a reason to stop."""
+    return raw.decode("utf-8", "replace")
 
 
 def _head(row: tuple[object, ...]) -> StoredHead:
     return StoredHead(_int(row[0]), _bytes(row[1]))
 
 
-def _content(row: tuple[object, ...]) -> StoredContent:
-    return StoredContent(_int(row[0]), str(row[1]), _bytes(row[2]), _bytes(row[3]))
+def _checkpoint(row: tuple[object, ...]) -> StoredCheckpoint:
+    return StoredCheckpoint(_int(row[0]), str(row[1]))
 
 
 def _sentence(row: tuple[object, ...]) -> str:

@@ -56,6 +56,11 @@ class SqliteState(SqliteApprovals):
         """
         return cls(StateFile.open(Path(path), busy_timeout_ms=busy_timeout_ms))
 
+    @property
+    def file(self) -> StateFile:
+        """The file."""
+        return self._file
+
     def close(self) -> None:
         """Closes the file; does nothing the second time. Every other method then raises StoreError."""
         self._file.close()

@@ -19,7 +19,7 @@ from bailiwick.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "StateFile", "damaged"]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 _SCHEMA = """
 CREATE TABLE state_version (version INTEGER NOT NULL) STRICT;
@@ -144,7 +144,7 @@ CREATE TABLE written_stores (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE written_objects (
     tenant TEXT NOT NULL, env TEXT NOT NULL, store TEXT NOT NULL, template TEXT NOT NULL, object TEXT NOT NULL,
-    label BLOB NOT NULL,
+    label BLOB NOT NULL, event TEXT NOT NULL,
     PRIMARY KEY (tenant, env, store, template, object)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE written_values (
@@ -152,7 +152,7 @@ CREATE TABLE written_values (
     PRIMARY KEY (tenant, env, store, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE written_texts (
-    tenant TEXT NOT NULL, env TEXT NOT NULL, key TEXT NOT NULL, label BLOB NOT NULL,
+    tenant TEXT NOT NULL, env TEXT NOT NULL, key TEXT NOT NULL, label BLOB NOT NULL, event TEXT NOT NULL,
     PRIMARY KEY (tenant, env, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE ledger (

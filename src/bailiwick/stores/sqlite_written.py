@@ -16,6 +16,7 @@ from bailiwick.errors import CanonicalError
 from bailiwick.flow.row_codec import label_fields, label_of
 from bailiwick.flow.written import (
     ANY_STORE,
+    MAX_EVENTS,
     NOTHING_WRITTEN,
     Look,
     Place,
@@ -69,10 +70,13 @@ class SqliteWritten:
             anywhere = any(place.store == ANY_STORE for place in look.places)
             stores = [ANY_STORE] if anywhere else [ANY_STORE, *(place.store for place in look.places)]
             label = found.label
-            for body in self._texts(connection, scope, look.texts):
+            events = dict.fromkeys(found.events)
+            for body, event in self._texts(connection, scope, look.texts):
                 label = label.join(self._label(body))
+                events[event] = None
             values = self._values(connection, scope, stores, look.values)
-        return WrittenBefore(label=bounded(label), values=values, everything=found.everything)
+        known = tuple(event for event in events if event)[:MAX_EVENTS]
+        return WrittenBefore(label=bounded(label), values=values, everything=found.everything, events=known)
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -131,7 +135,9 @@ class SqliteWritten:
         if row is None and not room:
             return False
         label = self._joined(row[0] if row else None, write.label)
-        connection.execute("INSERT OR REPLACE INTO written_objects VALUES (?, ?, ?, ?, ?, ?)", (*key, name, label))
+        connection.execute(
+            "INSERT OR REPLACE INTO written_objects VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, name, label, write.event)
+        )
         return True
 
     def _entries(self, connection: sqlite3.Connection, scope: tuple[str, str], write: Write) -> None:
@@ -150,8 +156,8 @@ class SqliteWritten:
         fresh = self._joined(None, write.label)
         joined = {body: self._joined(body, write.label) for body in set(known.values())}
         connection.executemany(
-            "INSERT OR REPLACE INTO written_texts VALUES (?, ?, ?, ?)",
-            ((*scope, key, joined[known[key]] if key in known else fresh) for key in write.texts),
+            "INSERT OR REPLACE INTO written_texts VALUES (?, ?, ?, ?, ?)",
+            ((*scope, key, joined[known[key]] if key in known else fresh, write.event) for key in write.texts),
         )
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -180,20 +186,23 @@ class SqliteWritten:
                 found = _both(found, WrittenBefore(label=self._label(body), everything=everything))
         if place.name:
             row = connection.execute(
-                "SELECT label FROM written_objects"
+                "SELECT label, event FROM written_objects"
                 " WHERE tenant = ? AND env = ? AND store = ? AND template = ? AND object = ?",
                 (*scope, place.store, place.template, place.name),
             ).fetchone()
-            found = _both(found, WrittenBefore(label=self._label(row[0] if row else None)))
+            label, event = row or (None, "")
+            found = _both(found, WrittenBefore(label=self._label(label), events=(event,) if event else ()))
         return found
 
-    def _texts(self, connection: sqlite3.Connection, scope: tuple[str, str], keys: Sequence[str]) -> Sequence[bytes]:
-        rows = connection.execute(
-            "SELECT DISTINCT label FROM written_texts WHERE tenant = ? AND env = ?"
+    def _texts(
+        self, connection: sqlite3.Connection, scope: tuple[str, str], keys: Sequence[str]
+    ) -> Sequence[tuple[bytes, str]]:
+        """(label, event of the last one who wrote it) of each of these texts."""
+        return connection.execute(
+            "SELECT DISTINCT label, event FROM written_texts WHERE tenant = ? AND env = ?"
             " AND key IN (SELECT value FROM json_each(?))",
             (*scope, _listed(keys)),
-        )
-        return [body for (body,) in rows]
+        ).fetchall()
 
     def _values(
         self, connection: sqlite3.Connection, scope: tuple[str, str], stores: Sequence[str], keys: Sequence[str]
@@ -222,7 +231,11 @@ class SqliteWritten:
 
 
 def _both(one: WrittenBefore, other: WrittenBefore) -> WrittenBefore:
-    return WrittenBefore(label=one.label.join(other.label), everything=one.everything or other.everything)
+    return WrittenBefore(
+        label=one.label.join(other.label),
+        everything=one.everything or other.everything,
+        events=(*one.events, *other.events),
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -33,9 +33,11 @@ def authorise(
     os_user: str,
     own: bool = False,
     evidence: Evidence = CLAIMED,
+    about: str = "",
 ) -> Flow[Reason | None]:
     """None if the person may, else why not. `resource` is as `admin_resource` gives it; `own`: what it is done to was
-    made or asked for by the same person; `os_user` is the account that the order came from."""
+    made or asked for by the same person; `os_user` is the account that the order came from. `about` is what of the
+    resource they look at (a session of the log, an event), for the record: no rule reads it."""
     now_us: int = yield Now()
     refused = unfit(core.planes, person)
     verdict: Verdict | None = None
@@ -55,6 +57,8 @@ def authorise(
         "policy_digest": core.planes.administration.digest,
         "os_user": written(os_user),
     }
+    if about:
+        body["about"] = written(about)
     event = draft(core.planes, None, EventKind.ADMIN_DECIDED, body, event_id=core.new_id(), now_us=now_us)
     yield Append((event,), Durability.SYNC if refused is None else Durability.BUFFERED)
     return refused

@@ -28,7 +28,7 @@ from bailiwick.guard.approvals.stopped import check_asked
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, CompareAndSet, Flow, GetApproval, Now, PendingApprovals, SaveApproval
 from bailiwick.guard.planes import Planes
-from bailiwick.guard.record import draft
+from bailiwick.guard.record import card_content, draft
 from bailiwick.guard.state import SessionState
 from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.approver import Proven
@@ -266,7 +266,7 @@ def _edit(
         "digest": made.digest,
         "gates": [] if now is None else sorted({cast.gate for cast in now.votes}),
     }
-    contents = () if now is None else (Content(role="card", data=now.card),)
+    contents = () if now is None else (card_content(now),)
     yield from _record(core, EventKind.APPROVAL_EDITED, body, now_us, (*contents, *_proof(given.by)))
     won: bool = yield CompareAndSet(found, replaced)
     if not won:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from bailiwick.action.approval_card import Before, Edit, card_arguments, differing, draw_card
+from bailiwick.action.approval_card import Before, Edit, card_about, card_arguments, differing, draw_card
 from bailiwick.action.approvals import Approval, ApprovalStatus, expire, request, usable, withdraw
 from bailiwick.action.asked import Asked
 from bailiwick.action.digest import meaning_digest, meaning_parts
@@ -211,7 +211,13 @@ def make_request(
     before = None
     if last is not None:
         readable = last.label.flows_to(asked.label)
-        before = Before(approval=last.id, at_ms=last.requested_ms, args=card_arguments(last.card), readable=readable)
+        before = Before(
+            approval=last.id,
+            at_ms=last.requested_ms,
+            args=card_arguments(last.card),
+            readable=readable,
+            about=card_about(last.card),
+        )
     card = draw_card(
         authority, judged.action, judged.decision, settings.levels, expires_ms=expires_ms, before=before, edit=edit
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bailiwick.action.approval_card import Edit, card_arguments
+from bailiwick.action.approval_card import Edit, card_about, card_arguments
 from bailiwick.action.approvals import Approval, ApprovalStatus
 from bailiwick.errors import CanonicalError
 from bailiwick.guard.approvals.around import holds_hidden, read_around
@@ -75,7 +75,7 @@ def edited_request(
             judged=judged,
             now_ms=now_us // 1000,
             id=f"apr-{core.new_id()[-12:]}",
-            edit=Edit(approval=found.id, by=by.user, args=card_arguments(found.card)),
+            edit=Edit(approval=found.id, by=by.user, args=card_arguments(found.card), about=card_about(found.card)),
         )
     except CanonicalError as error:
         return too_large(error)

@@ -19,7 +19,7 @@ from bailiwick.guard.approvals.stopped import check_asked
 from bailiwick.guard.core import Core
 from bailiwick.guard.effects import Append, CompareAndSet, Flow, SaveApproval
 from bailiwick.guard.ports import Ports
-from bailiwick.guard.record import draft
+from bailiwick.guard.record import card_content, draft
 from bailiwick.model.administration import AdminAction, admin_resource
 from bailiwick.model.approver import Proven
 from bailiwick.model.decision import Plane, Reason
@@ -87,7 +87,7 @@ def maybe_plant(core: Core, by: Proven, visible: Sequence[Approval], now_us: int
             body,
             event_id=core.new_id(),
             now_us=now_us,
-            contents=(Content(role="card", data=made.card),),
+            contents=(card_content(made),),
         )
         yield Append((event,), Durability.SYNC)
         stored: bool = yield SaveApproval(made, most_open=1)

@@ -7,7 +7,7 @@ message.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from bailiwick.audit.events import delegation_body
@@ -29,7 +29,7 @@ from bailiwick.model.budget import BudgetShares
 from bailiwick.model.call import Action, ArgFacts, Authority, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Decision, Reason
-from bailiwick.model.event import Draft, EventKind
+from bailiwick.model.event import Content, Draft, EventKind, Receipt
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import DELEGATE_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
 
@@ -97,9 +97,10 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
         yield Append((_outcome(core, session, EventKind.ACTION_EXPIRED, permit, now_us),), Durability.SYNC)
         yield from over(permit, ran=False)
         return (yield from refuse_delegation(core, session, request, child, now_us))
-    with session.lock:
-        inherited = session.ledger.child(request.message, content_id=core.new_id(), event_id=permit.event_id)
     event_id = core.new_id()
+    with session.lock:
+        inherited = session.ledger.child(request.message, content_id=core.new_id(), event_id=event_id)
+        origins = session.ledger.origins(request.message)
     above = session.credential or Credential(ids=())
     credential = Credential(ids=(*above.ids, event_id), event=event_id, signer=above.signer)
     opened = yield from load_state(core, child, stored, now_us, session.around, inherited, credential=credential)
@@ -114,10 +115,12 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
                     grant=opened.authority.grant,
                     depth=child.chain.depth,
                     child_session=opened.authority.key.id,
+                    origins=origins,
                 ),
                 event_id=event_id,
                 now_us=now_us,
                 parents=(permit.event_id,),
+                contents=(Content(role="text", data=request.message.encode("utf-8", "surrogatepass")),),
             ),
             _outcome(core, session, EventKind.ACTION_COMPLETED, permit, now_us),
         ),
@@ -203,5 +206,6 @@ def refuse_delegation(
         permit=None,
         latency_us=0,
     )
-    yield Append((record,), Durability.BUFFERED)
-    return Refusal(decision=decision, event_id=event_id)
+    receipts: Sequence[Receipt] = yield Append((record,), Durability.BUFFERED)
+    session.receipts.extend(receipts)
+    return Refusal(decision=decision, event_id=event_id, receipt=receipts[0])

@@ -6,7 +6,7 @@ let it through by itself gives nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from bailiwick.errors import UsageError, Where
@@ -24,7 +24,7 @@ from bailiwick.model.administration import admin_resource
 from bailiwick.model.call import Action, ArgFacts, Authority, Grant, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Plane, Reason
-from bailiwick.model.event import Draft, EventKind
+from bailiwick.model.event import Draft, EventKind, Receipt
 from bailiwick.model.principal import EntityKind, EntityRef, SessionKey
 from bailiwick.model.tool import WIDEN_TOOL, Durability, Effect, Idempotency, OutputSpec, Role, ToolSpec
 
@@ -203,8 +203,9 @@ def _refuse(core: Core, session: SessionState, reason: Reason, now_us: int) -> F
     record = decision_draft(
         core.planes, session, decision, event_id=event_id, now_us=now_us, args=b"", permit=None, latency_us=0
     )
-    yield Append((record,), Durability.BUFFERED)
-    return Refusal(decision=decision, event_id=event_id)
+    receipts: Sequence[Receipt] = yield Append((record,), Durability.BUFFERED)
+    session.receipts.extend(receipts)
+    return Refusal(decision=decision, event_id=event_id, receipt=receipts[0])
 
 
 _NEEDS_GATE = Reason(

@@ -6,7 +6,7 @@ holds the session. They lie in no effect group, so a rule has to name them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bailiwick.errors import Where
 from bailiwick.guard.core import Core, Refusal
@@ -19,7 +19,7 @@ from bailiwick.model.administration import admin_resource
 from bailiwick.model.call import Action, ArgFacts, Carried, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Plane, Reason
-from bailiwick.model.event import Draft, EventKind
+from bailiwick.model.event import Draft, EventKind, Receipt
 from bailiwick.model.principal import EntityKind, EntityRef
 from bailiwick.model.tool import Durability, Idempotency, OutputSpec, ToolSpec
 
@@ -94,5 +94,6 @@ def refused(core: Core, session: SessionState, tool: str, reason: Reason, now_us
     record = decision_draft(
         core.planes, session, decision, event_id=event_id, now_us=now_us, args=b"", permit=None, latency_us=0
     )
-    yield Append((record,), Durability.BUFFERED)
-    return Refusal(decision=decision, event_id=event_id)
+    receipts: Sequence[Receipt] = yield Append((record,), Durability.BUFFERED)
+    session.receipts.extend(receipts)
+    return Refusal(decision=decision, event_id=event_id, receipt=receipts[0])
