@@ -25,7 +25,7 @@ from bailiwick.audit.ports import ConsistencyProof, Cosigned, LogParts
 from bailiwick.errors import LogUnavailable, StoreError
 from bailiwick.model.event import EventKind
 from bailiwick.model.tool import Durability
-from bailiwick.stores.log_checkpoints import AFTER, MOST, Checkpoints, Resumed
+from bailiwick.stores.log_checkpoints import AFTER, Checkpoints, Resumed
 from bailiwick.stores.log_file import connect, create_tables
 from bailiwick.stores.log_keys import log_signer
 from bailiwick.stores.log_proofs import LogProofs
@@ -166,9 +166,9 @@ def test_a_checkpoint_is_due_within_a_second_of_the_oldest_event_that_waits(benc
 def test_a_checkpoint_is_due_at_once_when_256_events_wait(bench: Bench, tmp_path: Path) -> None:
     time = Clock()
     made = made_of(bench, counted(tmp_path), time)
-    made.committed(leaves(0, MOST - 1))
+    made.committed(leaves(0, 255))
     assert made.due(time.now) > 0
-    made.committed(leaves(MOST - 1, 1))
+    made.committed(leaves(255, 1))
     assert made.due(time.now) <= 0
 
 
@@ -185,8 +185,8 @@ def test_checkpoints_are_never_more_than_256_events_apart_and_cost_one_signing_f
         assert made.size == at
     there = [0, *sizes(bench.db)]
     assert there[-1] == at
-    assert max(b - a for a, b in pairwise(there)) <= MOST
-    assert signer.signed == len(there) - 1 <= at // MOST + 7
+    assert max(b - a for a, b in pairwise(there)) <= 256
+    assert signer.signed == len(there) - 1 <= at // 256 + 7
     assert bench.flushed == [1, 256, 956, 1212, 4212, 4213]
 
 
@@ -363,7 +363,7 @@ def test_a_killed_process_leaves_events_without_a_checkpoint_and_the_next_one_co
         assert "sha256:" + tree.root.hex() == ended.stdout.strip()
         assert database.execute("SELECT count(*) FROM nodes").fetchone() == (2,)
     assert there[-1] == log.head()[0]
-    assert max(b - a for a, b in pairwise(there)) <= MOST
+    assert max(b - a for a, b in pairwise(there)) <= 256
 
 
 # --- nothing is signed that does not continue

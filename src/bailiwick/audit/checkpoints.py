@@ -17,8 +17,10 @@ from typing import Self
 from bailiwick.audit.merkle import EMPTY_ROOT, HASH_BYTES
 from bailiwick.errors import NoteError
 
-__all__ = ["Checkpoint", "decoded"]
+__all__ = ["CHECKPOINTS_APART", "Checkpoint", "decoded"]
 
+CHECKPOINTS_APART = 256
+"""A log signs its head at most so many records apart. (A parent waits for witnesses, and may sign later.)"""
 MAX_SIZE = 2**63 - 1
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 

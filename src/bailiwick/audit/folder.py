@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from bailiwick.audit.checkpoints import CHECKPOINTS_APART
 from bailiwick.audit.kept import KeptHead
 from bailiwick.audit.leftovers import unaccounted
 from bailiwick.audit.report import FolderReport, Problem, Report
-from bailiwick.audit.verify import CHECKPOINTS_APART
 
 __all__ = ["cross_check", "heads_in"]
 

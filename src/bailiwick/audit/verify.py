@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from bailiwick.audit.checkpoints import CHECKPOINTS_APART
 from bailiwick.audit.envelope import matches, read
 from bailiwick.audit.kept import Comparison, Found, KeptHead, StoredCheckpoint, own_head
 from bailiwick.audit.leftovers import Leftovers
@@ -32,11 +33,9 @@ from bailiwick.audit.upcast import UPCASTERS, Upcaster
 from bailiwick.errors import CanonicalError, StoreError
 from bailiwick.model.event import Event, EventKind
 
-__all__ = ["CHECKPOINTS_APART", "unread", "verify"]
+__all__ = ["unread", "verify"]
 
 MAX_PROBLEMS = 100
-CHECKPOINTS_APART = 256
-"""A log signs its head at most so many records apart. (A parent waits for witnesses, and may sign later.)"""
 BACKWARDS_US = 2_000_000
 """Threads stamp their events before they queue for the log: a later record may be this much older."""
 

@@ -1,7 +1,7 @@
 """Signs the tree of a log as it grows, and has its checkpoints cosigned: two threads beside the log that appends.
 
-A checkpoint is due once an event waits for AFTER seconds, or MOST of them wait; so two neighbouring checkpoints are
-never more than MOST events apart, and an event is covered within a second. One covers only what is durable: what was
+A checkpoint is due once an event waits for AFTER seconds, or CHECKPOINTS_APART of them wait; so two neighbouring
+checkpoints are never further apart, and an event is covered within a second. One covers only what is durable: what was
 handed to a witness must not be taken back by a loss of power. Appending pays for none of it: it leaves its leaf hashes.
 
 INVARIANT: no checkpoint is signed that does not continue the one before it: `resumed` checks what another process left,
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bailiwick.audit import notes
+from bailiwick.audit.checkpoints import CHECKPOINTS_APART
 from bailiwick.audit.merkle import Frontier, leaf_hash
 from bailiwick.audit.notes import SignatureLine, signed_by
 from bailiwick.audit.ports import CheckpointSigner, Witnesses
@@ -31,9 +32,8 @@ from bailiwick.errors import NoteError, StoreError
 from bailiwick.stores.log_file import connect, unreadable
 from bailiwick.stores.log_tree import Made, StoredNote, add_checkpoints, add_cosigned, hashes, newest, tree_at
 
-__all__ = ["AFTER", "MOST", "Checkpoints", "Host", "Resumed", "resumed"]
+__all__ = ["AFTER", "Checkpoints", "Host", "Resumed", "resumed"]
 
-MOST = 256
 AFTER = 0.8
 """Seconds: leaves 200 of the promised 1,000 ms to a sync of the disk and to signing."""
 ASK_AGAIN = 1.0
@@ -151,7 +151,7 @@ class Checkpoints:
             self._committed += len(leaves)
             if self._witnesses is not None:
                 self._unwitnessed.add(self._committed, self._clock())
-            if not before or before < MOST <= len(self._waiting):
+            if not before or before < CHECKPOINTS_APART <= len(self._waiting):
                 self._changed.notify_all()
         if not self._threads:
             self.start()
@@ -237,12 +237,12 @@ class Checkpoints:
         waiting = len(self._waiting)
         if not waiting:
             return _NEVER
-        if waiting >= MOST or self._hurried:
+        if waiting >= CHECKPOINTS_APART or self._hurried:
             return 0.0
         return self._since + AFTER - now
 
     def make(self) -> int:
-        """Sign what waits, in steps of at most MOST events, and store it → so many checkpoints. Raises StoreError,
+        """Sign what waits, in steps of CHECKPOINTS_APART events, and store it → so many checkpoints. Raises StoreError,
         NoteError; then it still waits."""
         with self._making:
             with self._changed:
@@ -251,8 +251,8 @@ class Checkpoints:
                 return 0
             self._host.flush(self._tree.size + len(leaves))
             tree, made, nodes = self._tree, list[StoredNote](), list[Node]()
-            for at in range(0, len(leaves), MOST):
-                tree, full = grow(tree, leaves[at : at + MOST])
+            for at in range(0, len(leaves), CHECKPOINTS_APART):
+                tree, full = grow(tree, leaves[at : at + CHECKPOINTS_APART])
                 nodes += full
                 note = self._signer.sign(self._host.path.stem, tree.size, tree.root)
                 made.append(StoredNote(size=tree.size, note=note))
