@@ -15,6 +15,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# CrewAI cannot be installed beside openai-agents and mcp 2: what needs it has an environment of its own.
+CREWAI := .venv-crewai
+CREWAI_STAMP := $(CREWAI)/.installed
+CREWAI_CODE = $(wildcard src/bailiwick/adapters/crewai/*.py tests/crewai/*.py tests/frameworks/harness_crewai.py \
+              examples/crewai/*.py bench/frameworks/crewai.py)
 UV     ?= $(shell command -v uv || echo .uv/bin/uv)
 CODE   := src tests examples $(wildcard bench)
 
@@ -28,7 +33,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(STAMP) ## install everything into .venv (quick when nothing changed)
+setup: $(STAMP) ## install into .venv (quick when nothing changed); the tests also want .venv-crewai and make it
 
 .uv/bin/uv: requirements/bootstrap.txt
 	@$(PYTHON) -m pip --version >/dev/null || { \
@@ -44,26 +49,40 @@ ifneq ($(shell test -x $(BIN)/python && echo there),there)
 .PHONY: $(STAMP)
 endif
 
-$(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt $(filter .uv/%,$(UV))
+ifneq ($(shell test -x $(CREWAI)/bin/python && echo there),there)
+.PHONY: $(CREWAI_STAMP)
+endif
+
+# (1) which requirements, (2) which environment
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: bailiwick needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 setup" >&2; exit 1; }
-	@test -x $(BIN)/python || UV_VENV_CLEAR=1 $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	@echo "Installing into $(VENV)/ ..."
-	@$(UV) pip sync --quiet --require-hashes requirements/dev.txt
-	@$(UV) pip install --quiet --no-deps --build-constraints requirements/build.txt --editable .
-	@touch $@
+	@test -x $(2)/bin/python || UV_VENV_CLEAR=1 $(UV) venv --quiet --python $(PYTHON) $(2)
+	@echo "Installing into $(2)/ ..."
+	@VIRTUAL_ENV=$(CURDIR)/$(2) $(UV) pip sync --quiet --require-hashes $(1)
+	@VIRTUAL_ENV=$(CURDIR)/$(2) $(UV) pip install --quiet --no-deps --build-constraints requirements/build.txt --editable .
+	@touch $(2)/.installed
+endef
+
+$(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt $(filter .uv/%,$(UV))
+	$(call install,requirements/dev.txt,$(VENV))
+
+$(CREWAI_STAMP): pyproject.toml requirements/crewai.txt requirements/build.txt $(filter .uv/%,$(UV))
+	$(call install,requirements/crewai.txt,$(CREWAI))
 
 run: setup ## see a governed agent at work: the support desk, in about a minute
 	@$(BIN)/bailiwick demo
 
-test: setup ## all tests
+test: setup $(CREWAI_STAMP) ## all tests
 	@scripts/ensure postgresql chromium
+	@$(CREWAI)/bin/pytest tests/crewai
 	@$(BIN)/pytest
 
-check: setup ## what CI checks: lint, format, types, and which room may import which
+check: setup $(CREWAI_STAMP) ## what CI checks: lint, format, types, and which room may import which
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy $(CODE)
+	@$(CREWAI)/bin/mypy --follow-imports=silent --cache-dir=.mypy_cache/crewai $(CREWAI_CODE)
 	@$(BIN)/lint-imports
 
 format: setup ## put imports and layout in order
@@ -86,12 +105,13 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 
 
 lock: $(filter .uv/%,$(UV)) ## choose versions anew and pin them with hashes
 	@mkdir -p requirements
-	@$(COMPILE) pyproject.toml $(addprefix --extra ,agentdojo demo http llama-index mcp openapi otel parquet postgres prove server) --group dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml $(addprefix --extra ,agent-framework agentdojo autogen claude-agent-sdk demo google-adk http llama-index mcp openai-agents openapi otel parquet postgres prove pydantic-ai server smolagents strands) --group dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml $(addprefix --extra ,autogen crewai langchain postgres server) --group dev -o requirements/crewai.txt
 	@$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
 	@$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
 	@$(COMPILE) --group build -o requirements/build.txt
 	@$(COMPILE) --group bootstrap -o requirements/bootstrap.txt
 
 clean: ## remove what this Makefile and the tools made
-	@rm -rf $(VENV) .uv build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .benchmarks .hypothesis
+	@rm -rf $(VENV) $(CREWAI) .uv build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .benchmarks .hypothesis
 	@find src tests examples $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +

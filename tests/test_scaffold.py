@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
@@ -45,3 +46,25 @@ def test_nothing_installed_is_under_the_gpl() -> None:
         metadata = distribution.metadata
         stated = [*(metadata.get_all("License-Expression") or []), *(metadata.get_all("Classifier") or [])]
         assert not re.search(r"\bA?GPL|GNU (Affero )?General Public", " ".join(stated)), metadata["Name"]
+
+
+def test_what_needs_crewai_is_tested_and_checked_where_crewai_is() -> None:
+    """tests/conftest.py leaves tests/crewai out where CrewAI is not installed, so something else has to run them."""
+    assert run_by("test", "pytest") == [".venv-crewai/bin/pytest tests/crewai", ".venv/bin/pytest"]
+    _, checked = run_by("check", "mypy")
+    assert checked.startswith(".venv-crewai/bin/mypy")
+    for folder in ("src/bailiwick/adapters/crewai", "tests/crewai", "examples/crewai"):
+        for path in (ROOT / folder).glob("*.py"):
+            assert str(path.relative_to(ROOT)) in checked.split()
+
+
+def run_by(goal: str, program: str) -> list[str]:
+    """The commands of a goal of the Makefile that run this program."""
+    told = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", "--assume-old=.venv/.installed", goal],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line for line in told.stdout.splitlines() if line.split()[0].endswith(f"bin/{program}")]
