@@ -564,6 +564,8 @@ def story(ticking: Ticking) -> list[Draft]:
                 "inputs": [ask.id],
                 "tools": ["crm.get_customer"],
                 "omitted": 1,
+                "hosted": ["web_search"],
+                "stripped": ["code_interpreter"],
                 "outputs": [ask.id],
                 "outcome": "failed",
                 "usage": [{"of": "input", "tokens": 12}],

@@ -157,3 +157,35 @@ def test_real_tools_are_called_only_where_somebody_said_so(
     assert said.code == code, said
     assert bool(DONE) is (code == 1)
     assert "really happen" in said.err if code == 2 else "are real" in said.err
+
+
+MODEL = """
+[models."Unasked"]
+clearance = "{clearance}"
+"""
+THINK = '@id("think") permit (principal, action == Action::"model.call", resource);'
+
+
+def test_the_hijacked_model_is_decided_as_the_agents_own(terminal: Terminal, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "p", ALL + THINK)
+    (folder / "tools/models.toml").write_text(MODEL.format(clearance="restricted"), encoding="utf-8")
+    said, told = attack(terminal, folder, "governed")
+    assert ("bank.pay", MULE) in DONE, said
+    assert told["sound"]
+
+
+def test_a_model_that_may_read_nothing_of_it_is_no_target(terminal: Terminal, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "p", ALL + THINK)
+    (folder / "tools/models.toml").write_text(MODEL.format(clearance="restricted").replace("Unasked", "Other"), "utf-8")
+    said, _ = attack(terminal, folder, "governed")
+    assert (said.code, DONE) == (2, [])
+    assert "the agent's model may not be asked at all: The catalog has no model" in said.err
+
+
+def test_a_model_that_may_not_read_what_came_back_makes_no_more_calls(terminal: Terminal, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path / "p", ALL + THINK)
+    (folder / "tools/models.toml").write_text(MODEL.format(clearance="public"), encoding="utf-8")
+    said, told = attack(terminal, folder, "governed")
+    assert any(tool == "inbox.read" for tool, _ in DONE), said
+    assert ("bank.pay", MULE) not in DONE
+    assert told["succeeded_pairs"] == []

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from bailiwick.action.catalog_args import read_args, read_resources
 from bailiwick.action.catalog_flow import FLOW_KEYS, audience_declaration, read_flows
 from bailiwick.action.catalog_interfaces import INTERFACE_KEYS, read_interfaces
+from bailiwick.action.catalog_models import ModelLoader, model_declaration
 from bailiwick.action.catalog_output import Vocabulary, output_declaration, read_output
 from bailiwick.action.catalog_table import Table
 from bailiwick.action.types import STANDARD_TYPES, TypeRegistry
@@ -69,24 +70,38 @@ def load_catalog(
     """
     findings: list[Finding] = []
     loader = _Loader(levels=levels, categories=categories, types=types, schemas=schemas, findings=findings)
+    modelling = ModelLoader(levels=levels, categories=categories)
     for path, text in files:
         try:
             toml = TomlText.parse(path, text)
         except ProjectError as error:
             findings.extend(error.findings)
             continue
-        loader.file(Table(toml, (), toml.data, findings))
+        top = Table(toml, (), toml.data, findings)
+        loader.file(top)
+        modelling.file(top)
     aliases = loader.aliases()
     if findings:
         raise ProjectError(sorted(findings, key=lambda finding: (finding.where.file, finding.where.line)))
-    tools = loader.tools
+    tools, models = loader.tools, modelling.models
     return Catalog(
         tools=MappingProxyType(tools),
         aliases=MappingProxyType(aliases),
-        zones=frozenset(zone for tool in tools.values() for zone in tool.zones),
-        digest=digest(
-            "bailiwick.catalog.v2", [[declaration(tools[name]) for name in sorted(tools)], sorted(sources.items())]
+        zones=frozenset(
+            (
+                *(zone for tool in tools.values() for zone in tool.zones),
+                *(zone for model in models.values() for zone in model.zones),
+            )
         ),
+        digest=digest(
+            "bailiwick.catalog.v3",
+            [
+                [declaration(tools[name]) for name in sorted(tools)],
+                [model_declaration(models[name]) for name in sorted(models)],
+                sorted(sources.items()),
+            ],
+        ),
+        models=MappingProxyType(models),
     )
 
 
@@ -103,7 +118,7 @@ class _Loader:
     _names: list[tuple[str, str, Table, int]] = dataclasses.field(default_factory=list)
 
     def file(self, top: Table) -> None:
-        top.refuse_unknown_keys(("tools",), "a catalog file")
+        top.refuse_unknown_keys(("tools", "models"), "a catalog file")
         tools = top.table("tools")
         for name in tools.data if tools is not None else ():
             assert tools is not None

@@ -32,7 +32,8 @@ The bodies, `?` marking optional fields:
     model.context       inputs, after?, kept?: a part of what a model is given, for the model.called that builds on it
     model.called        model, provider, inputs: the events that hold what it was given, in order, behind the parts
                         that it has from an earlier call; after?: that one's event, kept? [{from, to}]: which of its
-                        inputs; tools?: offered, by name (none: those of `after`), omitted?: so many more; outputs: the
+                        inputs; tools?: offered, by name (none: those of `after`), omitted?: so many more; hosted?:
+                        tools of the provider that it was offered, stripped?: and not; outputs: the
                         events that hold what it wrote; outcome: "completed" | "cut-off" | "failed", usage? [{of,
                         tokens}], error?: the exception's type name alone
     delegation.granted  to, tools (null: all), zones, expires_ms?, depth, child_session, budgets? [{budget, share}]: at
@@ -202,6 +203,8 @@ BODIES: Mapping[EventKind, Rec] = MappingProxyType(
             kept=PARTS,
             tools=TEXTS,
             omitted=INT,
+            hosted=TEXTS,
+            stripped=TEXTS,
             usage=Items(rec({"of": TEXT, "tokens": INT})),
             error=TEXT,
         ),

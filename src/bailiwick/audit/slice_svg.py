@@ -21,6 +21,8 @@ ENDS_IN_WORDS: Mapping[EndReason, str] = {
     EndReason.USER: "the user typed it",
     EndReason.CONFIGURED: "the developer's instructions",
     EndReason.OUTSIDE: "it came from outside: nobody here recorded what it was made from",
+    EndReason.UNVOUCHED: "a model read it and nobody said whose it is: session.prompt(text) takes in what the user "
+    "typed, instructions=... what the developer wrote",
     EndReason.MODEL: "the model wrote it; which of what it had seen it used is not recorded",
     EndReason.UNTOLD: "its value was found in nothing that the session had seen",
     EndReason.ENDORSED: "found in no content, endorsed by",

@@ -112,6 +112,8 @@ class EndReason(StrEnum):
     """The developer's instructions."""
     OUTSIDE = "outside"
     """It came from outside of every session of these logs: nobody here recorded what it was made from."""
+    UNVOUCHED = "unvouched"
+    """A model read it, and nobody had said whose it is."""
     MODEL = "model"
     """A model wrote it, and which of the things that it had seen it used is not recorded."""
     UNTOLD = "untold"
@@ -295,4 +297,5 @@ _BY_ORIGIN: Mapping[str, EndReason] = {
     "prompt": EndReason.USER,
     "instructions": EndReason.CONFIGURED,
     "model": EndReason.MODEL,
+    "unknown": EndReason.UNVOUCHED,
 }

@@ -21,7 +21,7 @@ from bailiwick.guard.planes import Planes
 from bailiwick.model.call import Call
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import EntityRef
-from bailiwick.model.tool import DELEGATE_TOOL, Catalog
+from bailiwick.model.tool import DELEGATE_TOOL, MODEL_TOOL, Catalog
 from bailiwick.policy.alternatives import Change
 from bailiwick.policy.facts import Condition, LinkFacts, RuleFacts
 from bailiwick.project.load import find_project, load_project
@@ -100,6 +100,8 @@ def explain(
         enforced=enforced_of(enforced, planes.catalog.find(tool)),
         hosts=hosts_of(host),
     )
+    if tool == MODEL_TOOL and not planes.catalog.models:
+        raise click.UsageError("tools/*.toml declares no models, so model calls are recorded and not decided")
     _all_facts(planes, what)
     explained = explain_call(planes, what, now_us)
     meant = _meant(tool, planes.catalog)
@@ -180,7 +182,7 @@ def _joined(changes: tuple[Change, ...]) -> str:
 
 def _meant(tool: str, catalog: Catalog) -> str:
     """What to write instead of a tool that there is none of."""
-    if catalog.find(tool) is not None or tool == DELEGATE_TOOL:
+    if catalog.find(tool) is not None or tool in (DELEGATE_TOOL, MODEL_TOOL):
         return ""
     return f'there is no tool "{tool}": {did_you_mean(tool, {*catalog.tools, *catalog.aliases})}'
 

@@ -7,13 +7,14 @@ stranger, what a level is called, what a tool's result carries. No rule shows th
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bailiwick.errors import Where
 from bailiwick.guard.planes import PolicyMode
 from bailiwick.model.circumstances import FactDecl, WorkingHours
 from bailiwick.model.directory import Attribute
+from bailiwick.model.models import ModelSpec
 from bailiwick.model.tool import ArgSpec, ToolSpec
 from bailiwick.project.load import Project
 
@@ -73,6 +74,18 @@ def unseen_changes(old: Project, new: Project) -> Iterator[str]:
         differ = [what for what, one, other in _declared(before[name], after[name]) if one != other]
         if differ:
             yield f"{name}: its {', '.join(differ)} changed, so calls may carry other facts and labels"
+    yield from _of_models(old.planes.catalog.models, new.planes.catalog.models)
+
+
+def _of_models(was: Mapping[str, ModelSpec], now: Mapping[str, ModelSpec]) -> Iterator[str]:
+    """What models may be given is said before any rule."""
+    if was and not now:
+        yield "no model is declared any more: calls of models are recorded, and not decided"
+    for name in sorted(now.keys() - was.keys()) if was else ():
+        yield f"model {name} is new: sessions may call it that are cleared for it"
+    for name in sorted(was.keys() & now.keys()):
+        if replace(was[name], where=_NOWHERE) != replace(now[name], where=_NOWHERE):
+            yield f"model {name} is declared otherwise: what it may read, where, or with which tools of its provider"
 
 
 def _declared(was: ToolSpec, now: ToolSpec) -> Iterator[tuple[str, object, object]]:

@@ -20,7 +20,7 @@ from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory
 from bailiwick.model.nearest import nearest
 from bailiwick.model.principal import Chain, EntityKind, EntityRef, SessionKey
-from bailiwick.model.tool import DELEGATE_TOOL, Effect
+from bailiwick.model.tool import DELEGATE_TOOL, MODEL_TOOL, Effect
 
 __all__ = ["check_authority", "check_planned", "delegate", "names_call", "open_authority"]
 
@@ -95,7 +95,8 @@ def check_authority(
 
     `zones` holds one collection per resource: the zones that the resource lies in. Where zones are narrowed, every
     resource must lie in at least one of them (as Cedar's `in` has it), and one that lies in no zone is outside. For
-    `agent.delegate`, whose resource is an agent, pass no resource.
+    `agent.delegate`, whose resource is an agent, pass no resource. `model.call` need not be among the tools that were
+    granted: an agent that was given any work thinks with its model, and rules say with which.
     """
     refused = check_chain(directory, authority.chain)
     if refused is None and tool != DELEGATE_TOOL:
@@ -108,7 +109,7 @@ def check_authority(
         if grant.expires_ms is not None and now_ms >= grant.expires_ms:
             return _expired(authority, index)
         granted = grant.reachable
-        if granted is not None and tool not in granted:
+        if granted is not None and tool not in granted and tool != MODEL_TOOL:
             return _tool_missing(authority, index, tool, granted)
         if grant.zones and any(place.isdisjoint(grant.zones) for place in places):
             return _zone_missing(authority, index, tool, grant.zones)

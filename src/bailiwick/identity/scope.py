@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from bailiwick.model.call import Authority, Grant
+from bailiwick.model.call import ALL, Authority, Grant
 from bailiwick.model.decision import Plane, Reason
 from bailiwick.model.directory import Directory, TaskEntry
 
@@ -70,6 +70,24 @@ def restored(authority: Authority, change: ScopeChange | None) -> Authority:
     if authority.chain.depth == 0 and change.base == authority.grant:
         return _with_last(authority, change.grant)
     return _with_last(authority, authority.grant.narrowed(change.grant))
+
+
+def bounded(authority: Authority, at_most: Grant) -> Authority:
+    """The authority with no more than `at_most` in its last grant."""
+    return authority if at_most == ALL else _with_last(authority, authority.grant.narrowed(at_most))
+
+
+def taken_away(authority: Authority) -> Grant:
+    """What the last grant of a delegated authority leaves of the one before, where it leaves less: what whoever handed
+    on, or narrowed it since, named."""
+    own, above = authority.grant, authority.steps[-2] if len(authority.steps) > 1 else ALL
+    return Grant(
+        tools=None if own.tools == above.tools else own.tools,
+        zones=frozenset() if own.zones == above.zones else own.zones,
+        expires_ms=None if own.expires_ms == above.expires_ms else own.expires_ms,
+        calls=None if own.calls == above.calls else own.calls,
+        budgets=() if own.budgets == above.budgets else own.budgets,
+    )
 
 
 def task_grant(entry: TaskEntry, began_ms: int) -> Grant:

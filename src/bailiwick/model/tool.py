@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bailiwick.errors import Where
+from bailiwick.model.models import ModelSpec, find_model
 from bailiwick.model.shape import BOOL, LONG, STRING, STRING_SET, Field, Record, Shape
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "INSPECT_TOOL",
     "INTERFACES",
     "INTERFACE_NAMES",
+    "MODEL_TOOL",
     "WIDEN_TOOL",
     "ArgSpec",
     "Audience",
@@ -149,7 +151,10 @@ DECLASSIFY_TOOL = "label.declassify"
 ENDORSE_TOOL = "label.endorse"
 """The built-in action of taking a value as endorsed for this session; its resource is `values/<role>`."""
 
-BUILT_IN = frozenset({DELEGATE_TOOL, WIDEN_TOOL, INSPECT_TOOL, DECLASSIFY_TOOL, ENDORSE_TOOL})
+MODEL_TOOL = "model.call"
+"""The built-in action of letting a model read what the session shows it; its resource is `models/<name>`."""
+
+BUILT_IN = frozenset({DELEGATE_TOOL, WIDEN_TOOL, INSPECT_TOOL, DECLASSIFY_TOOL, ENDORSE_TOOL, MODEL_TOOL})
 """Actions that no catalog declares, and no model can call."""
 
 
@@ -312,13 +317,19 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """All tools by name, and what frameworks call them. `digest` covers every declaration."""
+    """All tools by name, what frameworks call them, and all models by name. `zones` are those of tools and models;
+    `digest` covers every declaration."""
 
     tools: Mapping[str, ToolSpec]
     aliases: Mapping[str, str]
     zones: frozenset[str]
     digest: str
+    models: Mapping[str, ModelSpec] = field(default_factory=dict)
 
     def find(self, name: str) -> ToolSpec | None:
         """The tool that is called `name` by itself or by a framework; None if the catalog does not know it."""
         return self.tools.get(self.aliases.get(name, name))
+
+    def model(self, name: str, provider: str = "") -> ModelSpec | None:
+        """The model that `provider` calls `name`; None if the catalog does not know it."""
+        return find_model(self.models, name, provider)

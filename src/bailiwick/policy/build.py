@@ -23,6 +23,7 @@ from bailiwick.model.tool import (
     INSPECT_TOOL,
     INTERFACE_NAMES,
     INTERFACES,
+    MODEL_TOOL,
     WIDEN_TOOL,
     Catalog,
     Effect,
@@ -70,6 +71,7 @@ def build_world(*, catalog: Catalog, directory: Directory, vocabulary: Vocabular
     actions[WIDEN_TOOL] = _widen(catalog, services=services, vocabulary=vocabulary)
     for release in _releases(catalog, services=services, vocabulary=vocabulary):
         actions[release.name] = release
+    actions[MODEL_TOOL] = _model_call(catalog, services=services, vocabulary=vocabulary)
     entities = {
         EntityKind.USER: frozenset(directory.users),
         EntityKind.SERVICE: frozenset(directory.services),
@@ -313,6 +315,25 @@ def _releases(catalog: Catalog, *, services: bool, vocabulary: Vocabulary) -> It
             zones=frozenset(),
             templates=(template,),
         )
+
+
+def _model_call(catalog: Catalog, *, services: bool, vocabulary: Vocabulary) -> ActionDecl:
+    """INVARIANT: it lies in no group, as what lets data out does: no rule over what tools do is about models."""
+    models = catalog.models.values()
+    hosted = StrSet(Vocab("value", frozenset(tool for model in models for tool in model.hosted)))
+    name = Str(Vocab("model", frozenset(catalog.models)))
+    args = Struct(MappingProxyType({"model": Attr(name), "hosted": Attr(hosted)}))
+    context = _context(args, {}, {}, services=services, vocabulary=vocabulary)
+    model = _record(name=name, provider=Str(), region=Str(), hosted=hosted)
+    return ActionDecl(
+        name=MODEL_TOOL,
+        groups=(),
+        ancestors=frozenset(),
+        resource=EntityKind.RESOURCE,
+        context=Struct(MappingProxyType({"model": model, **context.attrs})),
+        zones=frozenset(zone for each in models for zone in each.zones),
+        templates=tuple(each.resource for each in models),
+    )
 
 
 def _delegate(catalog: Catalog, directory: Directory, *, services: bool, vocabulary: Vocabulary) -> ActionDecl:

@@ -7,6 +7,7 @@ and rekeyed through the JSON policy format, so that reasons are the author's ids
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,7 +57,7 @@ def load_bundle(
     findings = list(world.findings)
     schema_text = render(world)
     try:
-        schema = schema or cedarpy.Schema.from_str(schema_text)
+        schema = schema or _schema_of(schema_text)
     except ValueError as error:
         message = f"the schema of catalog and directory cannot be built: {_first_line(error)}"
         hint = "look for unusual names of tools, arguments and attributes"
@@ -84,6 +85,13 @@ def load_bundle(
     if errors:
         raise ProjectError([*sorted(errors, key=lambda finding: (finding.where.file, finding.where.line)), *warnings])
     return _bundle(rules, gates, schema, schema_text, warnings)
+
+
+@functools.lru_cache(maxsize=4)
+def _schema_of(text: str) -> cedarpy.Schema:
+    """A schema is immutable, a function of its text, and half of the time that a project takes to load; that of the
+    administration is the same for most. Raises ValueError."""
+    return cedarpy.Schema.from_str(text)
 
 
 def rekeyed(rules: Iterable[Rule]) -> str:

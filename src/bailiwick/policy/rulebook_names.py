@@ -29,6 +29,7 @@ NAMES = (
     _unknown("agent", where="directory.toml", title="A rule names an agent that does not exist"),
     _unknown("task", where="directory.toml"),
     _unknown("zone", where="the `zones` of a tool"),
+    _unknown("model", where="tools/*.toml"),
     Lint(
         id="unknown-resource",
         title="A rule names a resource that no tool can touch",

@@ -11,7 +11,6 @@ text, the attacker's.
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -22,16 +21,18 @@ from uuid import uuid4
 from langchain.agents.middleware import ModelRequest, ModelResponse
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from bailiwick.adapters.langchain import GuardMiddleware
+from bailiwick.adapters.langchain.model import model_name
 from bailiwick.errors import ApprovalPending, BailiwickError, DidNotRun, Refused, UsageError
 from bailiwick.guard.current import running_permit
 from bailiwick.guard.session import Session
 from bailiwick.guard.state import Permit
+from bailiwick.model.tool import MODEL_TOOL
 from bailiwick.project import Guard
-from bailiwick.project.tools import session_for
 from bailiwick.redteam.agent import Play
 from bailiwick.redteam.making import TRIES
 from bailiwick.redteam.oracle import Oracle
@@ -127,6 +128,9 @@ def _talk(agent: Any, messages: Sequence[tuple[str, str]], script: _Script) -> N
         except Exception as error:
             if isinstance(error, BailiwickError) and not isinstance(error, Refused | DidNotRun):
                 raise
+            if isinstance(error, Refused) and error.decision.tool == MODEL_TOOL:
+                _model_refused(script, error)
+                return
             script.broke(str(error))
         else:
             script.broke("")
@@ -135,6 +139,17 @@ def _talk(agent: Any, messages: Sequence[tuple[str, str]], script: _Script) -> N
                 "the agent never came to ask its model, so it was not reached",
                 hint="list guard.langchain() in the middleware of the agent that the factory returns",
             )
+
+
+def _model_refused(script: _Script, refused: Refused) -> None:
+    """A model that may not be asked any more makes no more calls, hijacked or not."""
+    if not script.turns:
+        raise UsageError(
+            f"the agent's model may not be asked at all: {refused.decision.sentence()}",
+            hint="permit model.call to this chain, and declare the agent's model",
+        )
+    script.broke(str(refused))
+    script.through = True
 
 
 # ── what happens ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -249,19 +264,20 @@ class _LentGuard:
         self._guard, self._model, self._script = guard, model, script
         self.lent = 0
 
-    def langchain(self, *, instructions: str | tuple[str, ...] = ()) -> GuardMiddleware:
+    def langchain(self, **how: Any) -> GuardMiddleware:
         self.lent += 1
-        texts = (instructions,) if isinstance(instructions, str) else instructions
-        return _Hijacked(self._guard, texts, self._model, self._script)
+        return _Hijacked(self._guard.langchain(**how), self._model, self._script)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._guard, name)
 
 
 class _Model(BaseChatModel):
-    """Says what the script says, whatever it reads."""
+    """Says what the script says, whatever it reads. It goes by the name of the agent's own model: that is the one whose
+    calls are decided."""
 
     script: Any
+    stands_for: tuple[str, str] = ("", "")
 
     @property
     def _llm_type(self) -> str:
@@ -269,6 +285,14 @@ class _Model(BaseChatModel):
 
     def bind_tools(self, *_: Any, **__: Any) -> _Model:
         return self
+
+    def in_place_of(self, model: BaseChatModel) -> _Model:
+        """The same, by the name of `model`."""
+        return self.model_copy(update={"stands_for": model_name(model, {})})
+
+    def _get_ls_params(self, stop: list[str] | None = None, **_: Any) -> LangSmithParams:  # noqa: ARG002
+        name, provider = self.stands_for
+        return LangSmithParams(ls_model_name=name, ls_provider=provider)
 
     def _generate(
         self,
@@ -283,8 +307,9 @@ class _Model(BaseChatModel):
 class _Hijacked(GuardMiddleware):
     """The adapter's middleware as it is, before another model, and with the guard's answers noted."""
 
-    def __init__(self, guard: Guard, texts: tuple[str, ...], model: _Model, script: _Script | None) -> None:
-        super().__init__(session=functools.partial(session_for, guard.engine), instructions=texts)
+    def __init__(self, own: GuardMiddleware, model: _Model, script: _Script | None) -> None:
+        # A suspended run is no trial: the model is told, and makes its call again.
+        super().__init__(own.wiring, agent=own.agent, suspend=False)
         self._model, self._script = model, script
 
     @property
@@ -294,15 +319,23 @@ class _Hijacked(GuardMiddleware):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
-        return super().wrap_model_call(request.override(model=self._model, response_format=None), handler)
+        return super().wrap_model_call(self._hijacked(request), handler)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
-        return await super().awrap_model_call(request.override(model=self._model, response_format=None), handler)
+        return await super().awrap_model_call(self._hijacked(request), handler)
 
-    def _bound_session(self, what: str) -> Session:
-        session = super()._bound_session(what)
+    def _hijacked(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        return request.override(model=self._model.in_place_of(request.model), response_format=None)
+
+    def _bound_session(self, what: str, told: str = "") -> Session:
+        return self._noted(super()._bound_session(what, told))
+
+    async def _abound_session(self, what: str, told: str = "") -> Session:
+        return self._noted(await super()._abound_session(what, told))
+
+    def _noted(self, session: Session) -> Session:
         return session if self._script is None else cast(Session, _Noted(session, self._script))
 
 

@@ -15,6 +15,7 @@ from bailiwick.action.types import is_address, normal_host
 from bailiwick.guard.explaining.rehearsal import Past
 from bailiwick.guard.handing.delegation import DelegationRequest
 from bailiwick.guard.looking_up import supposed
+from bailiwick.guard.model_sink import supposed_model_call
 from bailiwick.guard.planes import Planes
 from bailiwick.model.budget import Budget
 from bailiwick.model.call import Call, Fact
@@ -23,11 +24,12 @@ from bailiwick.model.decision import Reason
 from bailiwick.model.directory import Attribute
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.toml_entries import Entry, Problems
-from bailiwick.model.tool import DELEGATE_TOOL
+from bailiwick.model.tool import DELEGATE_TOOL, MODEL_TOOL
 from bailiwick.testing.expected import Context, NamedCall, Principal
 
 __all__ = ["Reader", "clock_of"]
 
+_BUILT_IN = (DELEGATE_TOOL, MODEL_TOOL)
 _DELEGATE_ARGS = frozenset({"agent", "tools", "zones", "ttl_ms", "message"})
 _NOW = 'write now = "2026-03-02T10:15:00Z": the time at which everything in this file is decided'
 
@@ -126,8 +128,8 @@ class Reader:
         """`tool` and `args` of a table."""
         tool = entry.string("tool", required=True)
         spec = self.planes.catalog.find(tool)
-        if spec is None and tool and tool != DELEGATE_TOOL:
-            known = (*self.planes.catalog.tools, DELEGATE_TOOL)
+        if spec is None and tool and tool not in _BUILT_IN:
+            known = (*self.planes.catalog.tools, *_BUILT_IN)
             message = f"{entry.title} calls '{tool}', which is no tool of the catalog"
             entry.note("unknown-tool", message, "tool", hint=did_you_mean(tool, known))
             tool = ""
@@ -143,6 +145,10 @@ class Reader:
         code, message = "", ""
         if call.tool == DELEGATE_TOOL:
             self._delegates(entry, call)
+        elif call.tool == MODEL_TOOL:
+            model = supposed_model_call(self.planes, call.args)
+            if isinstance(model, Reason):
+                code, message = model.code, model.message
         else:
             around = self.planes.surroundings(supposed(self.planes, call))
             answer = parse_call(self.planes.catalog, call, around=around, types=self.planes.types)

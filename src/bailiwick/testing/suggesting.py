@@ -25,7 +25,7 @@ from bailiwick.model.decision import Outcome
 from bailiwick.model.duration import duration_text
 from bailiwick.model.obligation import Obligations
 from bailiwick.model.principal import EntityKind, EntityRef
-from bailiwick.model.tool import DELEGATE_TOOL
+from bailiwick.model.tool import DELEGATE_TOOL, MODEL_TOOL
 from bailiwick.policy import PolicyEffect
 from bailiwick.policy.granted import Permits, granted
 from bailiwick.project.bundle import TESTS_FOLDER, gather
@@ -241,7 +241,7 @@ def _file(wanted: Iterable[tuple[Example, Outcome]]) -> str:
     latest_ms = 0
     for example, outcome in wanted:
         question, taken = example.question, example.taken
-        if example.args is None or question.tool == DELEGATE_TOOL:
+        if example.args is None or question.tool in (DELEGATE_TOOL, MODEL_TOOL):
             continue
         latest_ms = max(latest_ms, question.now_ms)
         who, call = _principal(taken.chain.links, taken.task), _call(question.tool, example.args)

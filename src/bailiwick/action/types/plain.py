@@ -24,7 +24,7 @@ from bailiwick.action.types.base import (
     quoted,
 )
 from bailiwick.action.types.content import CONTENT_SHAPE, content_facts
-from bailiwick.model.canonical import MAX_BYTES
+from bailiwick.model.canonical import MAX_BYTES, MAX_INT
 from bailiwick.model.shape import BOOL, LONG, STRING, Shape, String
 from bailiwick.model.tool import ArgSpec, Role
 
@@ -107,6 +107,8 @@ class LongType(NoOptions, AsksNothing):
     def parse(self, value: object, spec: ArgSpec, around: Surroundings) -> Parsed | Unparsable:  # noqa: ARG002
         if type(value) is not int:
             return Unparsable(problem=f"is {kind_of(value)}, not a whole number")
+        if abs(value) > MAX_INT:
+            return Unparsable(problem="is a whole number beyond ±2^53")
         return Parsed(facts=value, values=(str(value),))
 
 
