@@ -306,7 +306,7 @@ def test_pieces_name_the_places_that_they_come_from() -> None:
 
 def test_honest_short_mails_are_no_pieces() -> None:
     made = matcher(*modules(most=100))
-    lines = [line for _, text in passages(pages(), seed=4, count=500) for line in text.split(". ") if len(line) < 90]
+    lines = [line for _, text in passages(pages(), seed=4, count=600) for line in text.split(". ") if len(line) < 90]
     labels = sent(made, [mail(line, to=f"{at % 5}@acme.example") for at, line in enumerate(lines)])
     assert len(lines) > 100
     assert len([label for label in labels if label is not None]) <= len(lines) * 0.05

@@ -97,6 +97,12 @@ class Core:
 
     def enter_action(self, session: SessionState, action: Action) -> Flow[Entered]:
         """As `enter`, for a built-in action that is not a tool of the catalog (delegation, widening)."""
+        judged, now_us = yield from self.judge_action(session, action)
+        return (yield from self._enter(session, judged, now_us))
+
+    def judge_action(self, session: SessionState, action: Action) -> Flow[tuple[Judged, int]]:
+        """The decision on a built-in action, without any approval, and when it was taken, in microseconds. Records
+        nothing."""
         now_us, back = yield from _clock(session)
         yield from self.refresh(session)
         if unusable := check_open(session) or back:
@@ -104,7 +110,7 @@ class Core:
         else:
             now_us = session.last_us = max(now_us, session.last_us)
             judged = yield from self._judge(session, action, now_us)
-        return (yield from self._enter(session, judged, now_us))
+        return judged, now_us
 
     def _decided_now(self, session: SessionState, call: Call) -> Flow[tuple[Judged, int]]:
         """The decision on a call, and the time that it was taken at in microseconds."""

@@ -13,7 +13,7 @@ from bailiwick.guard.state import Permit
 if TYPE_CHECKING:
     from bailiwick.guard.session import Session
 
-__all__ = ["current_session", "effector", "entered", "left", "running", "running_permit"]
+__all__ = ["acting_in", "current_session", "effector", "entered", "left", "running", "running_permit"]
 
 _entered: contextvars.ContextVar[tuple[Session, ...]] = contextvars.ContextVar("bailiwick_sessions", default=())
 _running: contextvars.ContextVar[Permit | None] = contextvars.ContextVar("bailiwick_permit", default=None)
@@ -50,6 +50,16 @@ def running(permit: Permit) -> Iterator[None]:
         yield
     finally:
         _running.reset(token)
+
+
+@contextmanager
+def acting_in(session: Session) -> Iterator[None]:
+    """Marks the block in which an agent acts in an open session: what it calls, and whom it calls, is asked there."""
+    token = _entered.set((*_entered.get(), session))
+    try:
+        yield
+    finally:
+        _entered.reset(token)
 
 
 def entered(session: Session) -> None:

@@ -12,6 +12,7 @@ from bailiwick.action.budgets import Draw
 from bailiwick.action.digest import action_digest
 from bailiwick.action.parse import parse_call
 from bailiwick.errors import CanonicalError
+from bailiwick.guard.model_sink import refused_to_model
 from bailiwick.guard.observing import settled
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.snapshots import Grounds, grounds_of
@@ -23,7 +24,7 @@ from bailiwick.model.canonical import canonical
 from bailiwick.model.circumstances import NOTHING_GATHERED, Gathered
 from bailiwick.model.decision import Decision, FlowFacts, Outcome, Plane, Reason
 from bailiwick.model.lookup import NOTHING_FOUND, Found
-from bailiwick.model.tool import Durability
+from bailiwick.model.tool import MODEL_TOOL, Durability
 from bailiwick.policy import PolicyRequest
 
 __all__ = ["Judged", "check_open", "clock_went_back", "deny", "judge", "judge_action", "rejudge", "understand"]
@@ -142,11 +143,18 @@ def judge_action(
     name = action.tool.name
     if stopped := check_suspended(planes.suspensions, session.authority, name, directory=planes.directory):
         return Judged(decision=deny(name, stopped), args=action.args)
-    if beyond := check_planned(session.authority, tool=name, args=action.args):
+    reads_all = name == MODEL_TOOL
+    if not reads_all and (beyond := check_planned(session.authority, tool=name, args=action.args)):
         return Judged(decision=deny(name, beyond), args=action.args)
     with session.lock:
+        if reads_all and (
+            kept := refused_to_model(planes, session.authority, session.ledger, action, max(now_us, session.last_us))
+        ):
+            return Judged(decision=deny(name, kept), args=action.args)
         named = names_call(session.authority, action)
         flow = session.ledger.resolve(action, reads=planes.reads, planned=named, pending=session.pending)
+    if reads_all:
+        flow = replace(flow, label=flow.session_label)
     standpoint = session.seen_by(planes.policy)
     around = standpoint.around.beside(gathered)
     request = PolicyRequest(

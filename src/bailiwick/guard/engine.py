@@ -28,7 +28,7 @@ __all__ = ["Engine"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Engine:
     """What all sessions of a Guard share. `executor` runs the stores for the async driver, `together` gathers what its
     tasks append."""
@@ -45,6 +45,10 @@ class Engine:
     def run(self, flow: Flow[T]) -> T:
         """Run a flow; what a store raises reaches the caller."""
         return drive(flow, self.ports)
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """`run` for the async driver, to the flow's end even if this task is cancelled meanwhile."""
+        return await uncancelled(asyncio.ensure_future(drive_async(flow, self.ports, self.executor, self.together)))
 
     def decide(self, make: Callable[[Core], Flow[T]], what: str) -> T | Refusal:
         """Run a flow that decides, with what holds now. INVARIANT: whatever goes wrong in it denies (promise 1)."""

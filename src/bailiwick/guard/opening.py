@@ -200,7 +200,10 @@ def rebind(core: Core, session: SessionState, request: OpenRequest) -> Flow[Sess
             yield from keep_less(core, moved, authority.grant, moved.last_us)
         with session.lock:
             moved.permits.update(session.permits)
+            moved.below = session.below
             session.closed = True
+        for each in moved.below:
+            each.above = moved
     return moved
 
 

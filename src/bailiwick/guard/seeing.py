@@ -13,7 +13,8 @@ from bailiwick.guard.core import Core
 from bailiwick.guard.current import running_permit
 from bailiwick.guard.effects import Flow
 from bailiwick.guard.engine import Engine
-from bailiwick.guard.model_calls import Message, ModelCall
+from bailiwick.guard.model_calls import Message, ModelCall, text_of
+from bailiwick.guard.model_flow import Asked
 from bailiwick.guard.retrieval import Reader, as_document, kept, reader_of, retrieve
 from bailiwick.guard.spending import report
 from bailiwick.guard.state import SessionState
@@ -103,16 +104,32 @@ class Seeing(ABC):
         return unknown
 
     def model_call(
-        self, model: str, *, inputs: Sequence[Message], provider: str = "", tools: Sequence[str] = ()
+        self,
+        model: str,
+        *,
+        inputs: Sequence[Message],
+        provider: str = "",
+        tools: Sequence[str] = (),
+        hosted: Sequence[str] = (),
     ) -> ModelCall:
-        """One call of a model, recorded: `inputs` is all that it reads, in order, `tools` the names of what it is
-        offered. Entering it does what `model_input` does; tell it what the model wrote:
+        """One call of a model, decided (`model.call`, where the catalog declares models) and recorded: `inputs` is all
+        that it reads, in order, `tools` the names of what it is offered, `hosted` those of tools that its provider
+        would run. Entering it takes in what the session does not know of the inputs, as what another agent of the same
+        work said or as what nobody vouches for, and raises Denied or ApprovalPending where the model may not be called.
+        Offer it no tool of the provider but `call.hosted`, and say what it wrote:
 
             with session.model_call("a-model", inputs=[system, *messages], tools=["crm.get_customer"]) as call:
                 reply = client.chat(messages)
                 call.output(reply.text)
         """
-        return ModelCall(self._engine, self._open, model=model, provider=provider, inputs=inputs, tools=tools)
+        asked = Asked(
+            model=model,
+            provider=provider,
+            texts=tuple(map(text_of, inputs)),
+            tools=tuple(tools),
+            hosted=tuple(hosted),
+        )
+        return ModelCall(self._engine, self._open, asked)
 
     def model_output(self, text: str) -> None:
         """What the model wrote: as sensitive as all that it had seen, and endorsing nothing."""

@@ -20,27 +20,25 @@ from bailiwick.guard.approvals.approving import withdrawn
 from bailiwick.guard.core import Refusal
 from bailiwick.guard.current import entered, left, running, running_permit
 from bailiwick.guard.decide import deny
+from bailiwick.guard.delegating import Delegating
 from bailiwick.guard.engine import Engine
-from bailiwick.guard.handing.delegation import DelegationRequest, delegate_flow
-from bailiwick.guard.handing.handing_over import Handed, hand_over, prove_anew
+from bailiwick.guard.handing.handing_over import prove_anew
 from bailiwick.guard.handing.scoping import ScopeRequest, narrow_flow, widen_flow
 from bailiwick.guard.leave import Left
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, open_session, rebind
-from bailiwick.guard.releasing import Releasing
 from bailiwick.guard.state import Permit, SessionState
-from bailiwick.model.budget import NO_SHARES, share_of
 from bailiwick.model.call import Call
 from bailiwick.model.decision import Decision, Reason
 from bailiwick.model.event import Receipt
 from bailiwick.model.label import Label
-from bailiwick.model.tool import DELEGATE_TOOL, WIDEN_TOOL
+from bailiwick.model.tool import WIDEN_TOOL
 
 __all__ = ["Session"]
 
 T = TypeVar("T")
 
 
-class Session(Releasing):
+class Session(Delegating):
     """One conversation of one agent for one root principal. Made by `Guard.session`; use it as a context manager.
 
     Calls may come from several threads or tasks, each of which may enter the session to make it its own current one. It
@@ -54,12 +52,29 @@ class Session(Releasing):
         self._state: SessionState | None = None
         self._inside = 0
         self._children: list[Session] = []
+        self._parent: Session | None = None
         self._handed_to: list[SessionState] = []
         self._door = threading.Lock()
 
     @property
     def _delegated(self) -> Sequence[SessionState]:
         return tuple(self._handed_to)
+
+    @property
+    def above(self) -> Session | None:
+        return self._parent
+
+    @property
+    def below(self) -> tuple[Session, ...]:
+        return tuple(child for child in tuple(self._children) if not child.closed)
+
+    def _child(self, state: SessionState) -> Session:
+        child = Session(self._engine, self._request, conversation_given=True)
+        child._state, child._parent = state, self
+        self._handed_to.append(state)
+        self._children.append(child)
+        child.seen_by_running_tool()
+        return child
 
     # ── opening and closing ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -69,7 +84,7 @@ class Session(Releasing):
                 answer = self._engine.decide(lambda core: open_session(core, self._request), OPEN_TOOL)
                 self._state = opened(answer)
             self._inside += 1
-        self._seen_by_running_tool()
+        self.seen_by_running_tool()
         entered(self)
         return self
 
@@ -125,6 +140,12 @@ class Session(Releasing):
         answer = self._engine.decide(lambda core: core.check(state, call), tool)
         return answer.decision if isinstance(answer, Refusal) else answer
 
+    async def acheck(self, tool: str, args: Mapping[str, object]) -> Decision:
+        """`check` without blocking the event loop."""
+        state, call = self._open, Call(tool=tool, args=args)
+        answer = await self._engine.adecide(lambda core: core.check(state, call), tool)
+        return answer.decision if isinstance(answer, Refusal) else answer
+
     @property
     def receipts(self) -> tuple[Receipt, ...]:
         """Where in the log the decisions of this session stand, the latest 1,000 of them, oldest first. Keep one where
@@ -134,11 +155,13 @@ class Session(Releasing):
     def enter(self, tool: str, args: Mapping[str, object]) -> Permit:
         """Decide a call and record the decision. Raises Denied or ApprovalPending. Start the permit before the tool
         runs."""
+        self.seen_by_running_tool()
         state, call = self._open, Call(tool=tool, args=args)
         return permitted(self._engine.decide(lambda core: core.enter(state, call), tool))
 
     async def aenter(self, tool: str, args: Mapping[str, object]) -> Permit:
         """`enter` without blocking the event loop."""
+        self.seen_by_running_tool()
         state, call = self._open, Call(tool=tool, args=args)
         return permitted(await self._engine.adecide(lambda core: core.enter(state, call), tool))
 
@@ -219,55 +242,6 @@ class Session(Releasing):
             raise
         return _for_caller(await self.aleave(permit, value), value)
 
-    def delegate(
-        self,
-        agent: str,
-        *,
-        tools: Collection[str] | None = None,
-        zones: Collection[str] | None = None,
-        ttl_ms: int | None = None,
-        message: str = "",
-        budgets: Mapping[str, int] = NO_SHARES,
-    ) -> Session:
-        """A narrower session for another agent, itself a decision (`agent.delegate`). `message` is what it is told:
-        values in it that are endorsed here stay endorsed there, nothing else does. `budgets` are shares: at most so
-        much of each. Raises Denied or ApprovalPending."""
-        request = DelegationRequest(
-            to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message, budgets=share_of(budgets)
-        )
-        state = self._open
-        answer = self._engine.decide(lambda core: delegate_flow(core, state, request), DELEGATE_TOOL)
-        if isinstance(answer, Refusal):
-            raise refusal_error(answer)
-        child = Session(self._engine, self._request, conversation_given=True)
-        child._state = answer
-        self._handed_to.append(answer)
-        self._children.append(child)
-        child._seen_by_running_tool()
-        return child
-
-    def delegate_token(
-        self,
-        agent: str,
-        *,
-        tools: Collection[str] | None = None,
-        zones: Collection[str] | None = None,
-        ttl_ms: int = 3_600_000,
-        message: str = "",
-        budgets: Mapping[str, int] = NO_SHARES,
-    ) -> Handed:
-        """`delegate` for an agent that runs in another process with a key of its own, which directory.toml names. It
-        opens its session with `Guard.session(delegation=handed.token, key=...)`, on the same state. The token is good
-        for `ttl_ms`, and `handed.id` revokes it. Raises Denied or ApprovalPending."""
-        request = DelegationRequest(
-            to=agent, tools=tools, zones=zones, ttl_ms=ttl_ms, message=message, budgets=share_of(budgets)
-        )
-        state = self._open
-        answer = self._engine.decide(lambda core: hand_over(core, state, request, ttl_ms), DELEGATE_TOOL)
-        if isinstance(answer, Refusal):
-            raise refusal_error(answer)
-        return answer
-
     def authenticate(self, user_token: str) -> None:
         """The session's own user signed in anew: rules that ask for fresh or strong evidence read this sign-in from the
         next decision on. Raises Denied where the token is not good, or somebody else's."""
@@ -316,6 +290,11 @@ class Session(Releasing):
         if isinstance(told, Reason):
             raise UsageError(told.message, hint=told.hint)
 
+    @property
+    def engine(self) -> Engine:
+        """The engine of the Guard that made the session, for adapters."""
+        return self._engine
+
     def belongs_to(self, engine: Engine) -> bool:
         """True iff the session was made by the Guard with this engine."""
         return engine is self._engine
@@ -326,6 +305,11 @@ class Session(Releasing):
     def id(self) -> str:
         """The key that the session is stored under, as text."""
         return self._open.authority.key.id
+
+    @property
+    def closed(self) -> bool:
+        """Whether it can decide nothing: not opened yet, or over."""
+        return self._state is None or self._state.closed
 
     @property
     def conversation(self) -> str:
@@ -352,11 +336,11 @@ class Session(Releasing):
             )
         return self._state
 
-    def _seen_by_running_tool(self) -> None:
+    def seen_by_running_tool(self) -> None:
         """INVARIANT: what this session sees while a tool of another one runs it is part of that tool's result."""
         permit = running_permit()
-        if permit is not None:
-            permit.within.append(lambda: self.label)
+        if permit is not None and self._state is not None and permit.id not in self._state.permits:
+            permit.within.setdefault(self, lambda: self.label)
 
 
 def _for_caller(left: Left, value: T) -> T:

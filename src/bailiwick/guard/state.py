@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
@@ -58,8 +58,10 @@ class Permit:
     receipt: Receipt | None = None
     """Where in the log the decision stands, once it is on record."""
     taken: bool = False
-    within: list[Callable[[], Label]] = field(default_factory=list)
-    """The labels of sessions that the tool opened while it ran (an agent that works as a tool)."""
+    claims: dict[str, object] = field(default_factory=dict)
+    """Which layers of a framework have run the tool under it."""
+    within: dict[object, Callable[[], Label]] = field(default_factory=dict)
+    """The labels of sessions that worked while the tool ran (an agent that works as a tool), each once."""
     draws: tuple[Draw, ...] = ()
     """What it takes of which budgets, counted already."""
     tokens: int | None = None
@@ -68,23 +70,48 @@ class Permit:
     """What the tool is handed while it runs. They do nothing before it was started, nor after it ended."""
 
     def covers(self, tool: str, args: Mapping[str, object]) -> bool:
-        """True once, for the call that this permit is for: a decorated tool asks when it runs inside a governed call.
-        An argument that is None counts as not given."""
-        if self.taken or tool != self.action.tool.name:
+        """True once, while the call runs that this permit is for: a decorated tool asks when it runs inside a governed
+        call. An argument that is None counts as not given."""
+        if self.taken or self.state is not PermitState.STARTED or tool != self.action.tool.name:
             return False
+        self.taken = self._same(args)
+        return self.taken
+
+    def claim(self, layer: str, name: str, args: Mapping[str, object] | None = None) -> bool:
+        """True once for each layer through which a framework runs the tool: what runs below it, or again, is another
+        call. `name` is what the framework calls the tool; `args` are compared where the layer has them as decided."""
+        spec = self.action.tool
+        if self.state is not PermitState.STARTED or (name != spec.name and name not in spec.names):
+            return False
+        if args is not None and not self._same(args):
+            return False
+        claim = object()
+        return self.claims.setdefault(layer, claim) is claim  # atomic: two threads cannot both have it
+
+    def _same(self, args: Mapping[str, object]) -> bool:
+        """Whether these are the decided arguments; one that is None counts as not given."""
         given = {name: value for name, value in args.items() if value is not None}
         decided = parse(self.action.args)
         assert isinstance(decided, dict)
         try:
-            same = canonical(given) == canonical(thaw({k: v for k, v in decided.items() if v is not None}))
+            return canonical(given) == canonical(thaw({k: v for k, v in decided.items() if v is not None}))
         except CanonicalError:
-            same = False
-        self.taken = same
-        return same
+            return False
 
     def label_within(self) -> Label:
         """The join of what those sessions have seen: the result may hold any of it."""
-        return functools.reduce(Label.join, (label() for label in self.within), PUBLIC_TRUSTED)
+        return functools.reduce(Label.join, (label() for label in tuple(self.within.values())), PUBLIC_TRUSTED)
+
+    def tells(self, text: str) -> bool:
+        """Whether this text is an argument of the call, by itself or somewhere in one."""
+        waiting: list[object] = [thaw(parse(self.action.args))]
+        while waiting:
+            each = waiting.pop()
+            if each == text:
+                return True
+            if isinstance(each, dict | list):
+                waiting += each.values() if isinstance(each, dict) else each
+        return False
 
     @property
     def counted(self) -> bool:
@@ -168,12 +195,36 @@ class SessionState:
     standpoint: Standpoint | None = None
     given: Given | None = None
     """What the last model call on record was given."""
+    above: SessionState | None = None
+    """The session that this one was delegated from, where that runs in this process."""
+    below: list[SessionState] = field(default_factory=list)
+    """Those that were delegated from this one in this process."""
 
     @property
     def told(self) -> str:
         """The event of what the model was last given, as far as it is on record: a call of the model, or else what its
         user (or whoever delegated to it) said last; empty for none."""
         return self.given.event if self.given is not None else self.ledger.prompted
+
+    @property
+    def family(self) -> Iterator[SessionState]:
+        """The other sessions of the same work: what was delegated from this one, what it was delegated from, and what
+        else was delegated from that, and so on upwards."""
+        nearest, met = self, {id(self)}
+        while True:
+            for state in nearest.with_below():
+                if id(state) not in met:
+                    met.add(id(state))
+                    yield state
+            if nearest.above is None:
+                return
+            nearest = nearest.above
+
+    def with_below(self) -> Iterator[SessionState]:
+        """This one, and all that was delegated from it."""
+        yield self
+        for state in tuple(self.below):
+            yield from state.with_below()
 
     def scope(self) -> tuple[Authority, Opened]:
         """The authority with what it rests on."""

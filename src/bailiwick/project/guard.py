@@ -25,6 +25,7 @@ from typing import ParamSpec, Self, TypeVar
 
 from bailiwick.action.ports import InDoubt
 from bailiwick.action.types import SemanticType
+from bailiwick.adapters import sealing
 from bailiwick.audit.log import EventLog
 from bailiwick.audit.ports import ContentKeys
 from bailiwick.effectors.hosts import HostLookups
@@ -242,7 +243,9 @@ class Guard(Adapting):
         return guard
 
     def close(self) -> None:
-        """Flush and give up the stores. Sessions that are still open can decide nothing after this."""
+        """Flush and give up the stores. Sessions that are still open can decide nothing after this, and tools of
+        frameworks that this Guard sealed do not run (`unseal`)."""
+        sealing.leave(self._engine)
         self._executor.shutdown(wait=True)
         self._facts.close()
         with ExitStack() as ending:

@@ -1,4 +1,4 @@
-"""Functions as governed tools: the decorator behind `Guard.tool`, and the session that a call is made in.
+"""Functions as governed tools: the decorator behind `Guard.tool`.
 
 INVARIANT: a decorated function runs only under a permit: of the session that the thread or task is in, or of a call
 that is under way and covers exactly these arguments. DESIGN §2.
@@ -11,15 +11,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-from bailiwick.errors import Denied
-from bailiwick.guard.current import current_session, running_permit
-from bailiwick.guard.decide import deny
+from bailiwick.guard.current import running_permit
 from bailiwick.guard.engine import Engine
-from bailiwick.guard.session import Session
-from bailiwick.model.decision import Plane, Reason
+from bailiwick.guard.finding import session_for
 from bailiwick.project.binding import bind, plain_signature
 
-__all__ = ["governed", "session_for"]
+__all__ = ["governed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,30 +50,6 @@ def governed(engine: Engine, tool: str) -> Callable[[Callable[P, R]], Callable[P
         return called
 
     return decorate
-
-
-def session_for(engine: Engine, what: str) -> Session:
-    """The session of this engine that the thread or task is in. Raises Denied, and records it, where there is none."""
-    session = current_session()
-    if session is not None and session.belongs_to(engine):
-        return session
-    decision = deny(
-        what,
-        Reason(
-            plane=Plane.IDENTITY,
-            code="no-session",
-            message=f"{what} was called outside of a session, so nobody answers for it.",
-            hint="Call it inside `with guard.session(user=..., agent=..., task=...):`.",
-        ),
-    )
-    refusal = engine.record_refusal(decision)
-    raise Denied(
-        decision.sentence(),
-        decision=decision,
-        event_id=refusal.event_id,
-        hint=decision.reasons[0].hint,
-        receipt=refusal.receipt,
-    )
 
 
 def _already_decided(tool: str, bound: dict[str, object]) -> bool:

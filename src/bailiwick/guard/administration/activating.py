@@ -31,7 +31,7 @@ from bailiwick.model.bundle import ProjectBundle
 from bailiwick.model.decision import Outcome, Plane, Reason
 from bailiwick.model.event import EventKind
 from bailiwick.model.suspensions import TargetKind
-from bailiwick.model.tool import Durability
+from bailiwick.model.tool import MODEL_TOOL, Durability
 from bailiwick.policy.request import AdminRequest
 
 __all__ = ["ActivationOrder", "activate", "check_bundle", "unchangeable", "what_holds"]
@@ -153,7 +153,7 @@ def _names(planes: Planes, kind: TargetKind) -> Collection[str]:
     """What a project's files name of this kind; nothing where they name none (sessions, everything)."""
     directory = planes.directory
     held: Mapping[TargetKind, Collection[str]] = {
-        TargetKind.TOOL: planes.catalog.tools,
+        TargetKind.TOOL: (*planes.catalog.tools, *((MODEL_TOOL,) if planes.catalog.models else ())),
         TargetKind.AGENT: directory.agents,
         TargetKind.USER: directory.users,
         TargetKind.SERVICE: directory.services,

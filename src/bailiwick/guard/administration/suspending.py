@@ -25,7 +25,7 @@ from bailiwick.model.event import EventKind
 from bailiwick.model.nearest import did_you_mean
 from bailiwick.model.principal import SessionKey
 from bailiwick.model.suspensions import Suspension, Target, TargetKind
-from bailiwick.model.tool import Durability
+from bailiwick.model.tool import MODEL_TOOL, Durability
 
 __all__ = ["Order", "resume", "suspend", "who_could_resume"]
 
@@ -128,7 +128,7 @@ def _unknown(core: Core, target: Target) -> Flow[Reason | None]:
         case TargetKind.SERVICE:
             names = planes.directory.services
         case TargetKind.TOOL:
-            names = planes.catalog.tools
+            names = (*planes.catalog.tools, *((MODEL_TOOL,) if planes.catalog.models else ()))
         case TargetKind.SESSION:
             key = SessionKey.read(target.name)
             stored: StoredSession | None = (yield GetSession(key)) if key is not None else None

@@ -17,6 +17,7 @@ from bailiwick.guard.colleagues import colleagues_of
 from bailiwick.guard.decide import Judged, deny, judge_action, rejudge, understand
 from bailiwick.guard.handing.delegation import DelegationRequest, delegation_action, handed_on, in_the_catalogs_words
 from bailiwick.guard.looking_up import supposed
+from bailiwick.guard.model_sink import supposed_model_call
 from bailiwick.guard.opening import OPEN_TOOL, OpenRequest, authority_of
 from bailiwick.guard.planes import Planes
 from bailiwick.guard.spending import supposed_spending, within_budget
@@ -26,7 +27,7 @@ from bailiwick.model.call import Action, Authority, Call
 from bailiwick.model.circumstances import NO_FACTS, Circumstances, Evidence, FactReading, Gathered
 from bailiwick.model.decision import Decision, Outcome, Reason
 from bailiwick.model.lookup import NO_HOSTS
-from bailiwick.model.tool import DELEGATE_TOOL
+from bailiwick.model.tool import DELEGATE_TOOL, MODEL_TOOL
 from bailiwick.policy import Subject
 
 __all__ = ["OtherRules", "Past", "Rehearsal", "Rehearsed", "Step", "rehearse"]
@@ -204,6 +205,10 @@ def _called(planes: Planes, session: SessionState, what: Rehearsal, now_us: int)
     request = _handover(what.call)
     if request is not None:
         return _delegated(planes, session, request, what, now_us)[0]
+    if what.call.tool == MODEL_TOOL:
+        model = supposed_model_call(planes, what.call.args)
+        meant = Judged(decision=deny(MODEL_TOOL, model)) if isinstance(model, Reason) else model
+        return _judged(planes, session, meant, what, now_us)
     action = understand(planes, session, what.call, now_us, supposed(planes, what.call, what.hosts))
     return _judged(planes, session, action, what, now_us)
 

@@ -24,9 +24,10 @@ from bailiwick.guard.spending import over
 from bailiwick.guard.state import Permit, PermitState, SessionState
 from bailiwick.identity.authority import check_authority, delegate
 from bailiwick.identity.ports import StoredSession
+from bailiwick.identity.scope import bounded
 from bailiwick.identity.suspension import check_suspended
 from bailiwick.model.budget import BudgetShares
-from bailiwick.model.call import Action, ArgFacts, Authority, Resource
+from bailiwick.model.call import ALL, Action, ArgFacts, Authority, Grant, Resource
 from bailiwick.model.canonical import canonical
 from bailiwick.model.decision import Decision, Reason
 from bailiwick.model.event import Content, Draft, EventKind, Receipt
@@ -59,7 +60,8 @@ DELEGATE_SPEC = ToolSpec(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelegationRequest:
     """To whom, with which tools and zones (None: one's own), for how long (None: one's own end), what is said, and
-    how much of which budgets (not named: all that one has oneself)."""
+    how much of which budgets (not named: all that one has oneself). `at_most` bounds all of it: what the other agent
+    was left with when work was handed to it before."""
 
     to: str
     tools: Collection[str] | None
@@ -67,6 +69,7 @@ class DelegationRequest:
     ttl_ms: int | None
     message: str
     budgets: BudgetShares = ()
+    at_most: Grant = ALL
 
 
 def delegate_flow(core: Core, session: SessionState, request: DelegationRequest) -> Flow[SessionState | Refusal]:
@@ -128,6 +131,8 @@ def delegate_flow(core: Core, session: SessionState, request: DelegationRequest)
     )
     session.drop(permit)
     yield from over(permit, ran=True)
+    opened.above = session
+    session.below.append(opened)
     return opened
 
 
@@ -147,7 +152,9 @@ def handed_on(planes: Planes, session: SessionState, request: DelegationRequest,
     refused = check_authority(
         planes.directory, session.authority, tool=DELEGATE_TOOL, effects=(), zones=(), now_ms=latest_ms
     )
-    return refused or delegate(
+    if refused is not None:
+        return refused
+    handed = delegate(
         planes.directory,
         session.authority,
         to=request.to,
@@ -158,6 +165,7 @@ def handed_on(planes: Planes, session: SessionState, request: DelegationRequest,
         conversation=session.authority.key.conversation,
         budgets=request.budgets,
     )
+    return handed if isinstance(handed, Reason) else bounded(handed, request.at_most)
 
 
 def _outcome(core: Core, session: SessionState, kind: EventKind, permit: Permit, now_us: int) -> Draft:
@@ -166,7 +174,7 @@ def _outcome(core: Core, session: SessionState, kind: EventKind, permit: Permit,
 
 def delegation_action(planes: Planes, session: SessionState, request: DelegationRequest) -> Action:
     """A delegation as the action that rules decide on."""
-    own = session.authority.grant
+    own = session.authority.grant.narrowed(request.at_most)
     # Rules see what is really handed on: asking for nothing in particular hands on all of one's own.
     everything = own.tools if own.tools is not None else planes.catalog.tools
     tools = tuple(sorted(everything if request.tools is None else request.tools))
