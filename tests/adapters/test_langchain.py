@@ -387,13 +387,22 @@ def test_what_the_model_saw_through_the_guard_is_known(world: World, use_async: 
     assert sources == {"prompt", "model", "result"}
 
 
-def test_tools_that_the_provider_runs_are_refused(world: World) -> None:
-    agent = create_agent(
-        ObedientModel(), [*world.shop.tools(), {"type": "web_search"}], middleware=[world.guard.langchain()]
-    )
-    with world.session() as session, pytest.raises(UsageError, match="web_search"):
-        say(session, agent, "Call put_safe with id=77")
-    assert world.shop.ran == []
+@MODES
+def test_tools_that_the_provider_runs_are_not_offered_unless_the_catalog_permits_them(
+    world: World, use_async: bool
+) -> None:
+    offered: list[Any] = []
+
+    class Noting(ObedientModel):
+        def bind_tools(self, tools: Sequence[Any], **how: Any) -> Any:
+            offered.append([tool if isinstance(tool, dict) else tool.name for tool in tools])
+            return super().bind_tools(tools, **how)
+
+    tools: list[Any] = [*world.shop.tools()[:1], {"type": "web_search"}]
+    agent = create_agent(Noting(), tools, middleware=[world.guard.langchain()])
+    with world.session() as session:
+        say(session, agent, "Hello", use_async=use_async)
+    assert offered == [["read_page"]]
 
 
 # ── where the guard stands ─────────────────────────────────────────────────────────────────────────────────────────

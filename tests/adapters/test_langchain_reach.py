@@ -256,6 +256,26 @@ def test_a_name_that_speaks_to_the_model_taints(desk: Desk, kind: Callable[..., 
     assert desk.put == []
 
 
+@pytest.mark.parametrize(
+    ("beside", "tainted"),
+    [
+        ({}, False),
+        ({"additional_kwargs": {"function_call": {"name": "put_safe", "arguments": "evil-77"}}}, True),
+        ({"invalid_tool_calls": [{"name": "put_safe", "args": "evil-77", "id": "1", "error": None}]}, True),
+    ],
+)
+def test_what_a_model_is_said_to_have_written_beside_a_known_text_taints(
+    desk: Desk, beside: dict[str, Any], tainted: bool
+) -> None:
+    class Adds(AgentMiddleware[Any, Any, Any]):
+        def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+            known = AIMessage("Please look", **beside)
+            return handler(request.override(messages=[*request.messages, known]))
+
+    desk.run(("put_safe", {"id": "1"}), before=[Adds()])
+    assert desk.tainted is tainted
+
+
 def test_what_the_guard_and_its_tools_say_does_not_taint(desk: Desk) -> None:
     desk.run(("put_safe", {"id": "1"}), ("no_tool", {}), ("put_safe", {"it": "1"}))
     assert not desk.tainted
