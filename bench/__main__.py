@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench import frameworks
 from bench.conditions import conditions, load
 from bench.report import as_json, as_table
 from bench.runs import FULL, QUICK, measure
@@ -25,12 +26,20 @@ def main() -> None:
     options.dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.dir) as folder:
         told = conditions(Path(folder)) | {"runs": f"{plan.n}{' (quick)' if options.quick else ''}"}
-        results = measure(Path(folder), plan, lambda text: print(f"measuring {text} ...", file=sys.stderr))
+        results = measure(Path(folder), plan, _say)
+        agents = [] if options.quick else frameworks.measure(Path(folder) / "agents", rounds=15, calls=10, say=_say)
         told["load after"] = load()
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(as_json(results, told), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    figures = as_json(results, told) | ({"frameworks": frameworks.as_plain(agents)} if agents else {})
+    options.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(as_table(results, told))
+    if agents:
+        print("\n".join(frameworks.as_lines(agents)) + "\n")
     print(f"written to {options.json}")
+
+
+def _say(text: str) -> None:
+    print(f"measuring {text} ...", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -62,3 +62,15 @@ def test_the_bench_of_the_log_runs_and_writes_its_figures(tmp_path: Path) -> Non
     assert written["verify"]["records"] > 1900 < written["verify"]["contents"]
     assert all(rate > 0 for rate in written["verify"]["rates"].values())
     assert list(tmp_path.iterdir()) == [], "the bench left something behind"
+
+
+def test_the_bench_of_the_frameworks_runs_and_writes_its_figures(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.frameworks", "--rounds", "1", "--calls", "2", "--json"]
+    command += ["--only", "langgraph", "--dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    (figures,) = json.loads(done.stdout)["frameworks"]
+    assert (figures["framework"], figures["rounds"], figures["calls"]) == ("langgraph", 1, 2)
+    assert figures["bare_ms"] > 0
+    assert figures["guarded_ms"] > 0
+    assert list(tmp_path.iterdir()) == [], "the bench left something behind"

@@ -28,6 +28,7 @@ from bailiwick.policy.world import PRINCIPALS, Attr, World, group_ancestors
 from bailiwick.project import load_project
 from bailiwick.project.sections import SECTIONS
 from bailiwick.project.settings import SETTINGS
+from tests.docs import frameworks_part
 from tests.docs.lint_pages import renew_lint_pages
 from tests.docs.markdown import ROOT, pages
 from tests.docs.source_texts import Kind, Said, collect
@@ -65,7 +66,9 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
         (
             "identity.",
             "project.guard",
-            "project.tools",
+            "guard.finding",
+            "adapters.acting",
+            "adapters.claude_agent_sdk.",
             "guard.circumstances",
             "guard.handing.credentials",
             "guard.handing.handing_over",
@@ -82,6 +85,7 @@ AREAS: Mapping[str, tuple[Kind, str, tuple[str, ...]]] = {
             "action.types.",
             "guard.own_types",
             "guard.looking_up",
+            "guard.model_sink",
             "guard.release.",
             "action.budget_amounts",
             "guard.spending",
@@ -326,6 +330,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "event-kinds": _event_kinds,
     "exceptions": _exceptions,
     "other-errors": _other_errors,
+    "framework-versions": frameworks_part.versions,
+    "conformance": frameworks_part.conformance,
     **{part: _listed(part) for part in AREAS},
 }
 

@@ -39,7 +39,22 @@ ELSEWHERE: Mapping[str, str] = {
     "bailiwick audit export otlp --dir desk --as bob --endpoint http://localhost:4318/v1/traces": (
         "needs a collector; tests/exports"
     ),
-    'pip install ".[langchain]"': "needs a package index; test_pages.test_extras_are_those_that_the_docs_name",
+    **dict.fromkeys(
+        (
+            'pip install ".[agent-framework]"',
+            'pip install ".[autogen]"',
+            'pip install ".[claude-agent-sdk]"',
+            'pip install ".[crewai]"',
+            'pip install ".[google-adk]"',
+            'pip install ".[langchain]"',
+            'pip install ".[llama-index]"',
+            'pip install ".[openai-agents]"',
+            'pip install ".[pydantic-ai]"',
+            'pip install ".[smolagents]"',
+            'pip install ".[strands]"',
+        ),
+        "needs a package index; test_pages.test_extras_are_those_that_the_docs_name",
+    ),
 }
 """Commands that are printed and not run here, with what covers them."""
 

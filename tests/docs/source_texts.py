@@ -105,6 +105,7 @@ SINKS: Mapping[str, Sink] = {
             "guard.approvals.editing",
             "guard.approvals.eligible",
             "guard.approvals.forgetting",
+            "guard.model_sink",
             "guard.names",
             "guard.approvals.remembering",
             "guard.administration.revoking",

@@ -11,7 +11,12 @@ import pytest
 from tests.docs.markdown import ROOT, Page, pages
 from tests.docs.runner import ELSEWHERE, Runner
 
-PAGES = [page for page in pages() if page.blocks and not page.name.startswith("examples/")]
+NEEDS_CREWAI = ("docs/quickstart-crewai.md", "examples/crewai/README.md")
+"""Run where CrewAI is installed, by tests/crewai/test_pages.py."""
+
+PAGES = [
+    page for page in pages() if page.blocks and not page.name.startswith("examples/") and page.name not in NEEDS_CREWAI
+]
 """The example's own README is run by tests/examples."""
 
 
@@ -24,7 +29,7 @@ def test_what_a_page_prints_is_so(page: Page, tmp_path: Path) -> None:
 def test_every_command_that_is_not_run_is_still_printed() -> None:
     printed = {
         line[2:]
-        for page in PAGES
+        for page in pages()
         for block in page.blocks
         if block.language == "console"
         for line in block.text.splitlines()
@@ -54,9 +59,18 @@ def test_the_demo_that_make_run_runs(tmp_path: Path) -> None:
 def test_extras_are_those_that_the_docs_name() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert extras.keys() == {
+        "agent-framework",
         "agentdojo",
+        "autogen",
+        "claude-agent-sdk",
+        "crewai",
+        "google-adk",
         "langchain",
         "llama-index",
+        "openai-agents",
+        "pydantic-ai",
+        "smolagents",
+        "strands",
         "prove",
         "http",
         "otel",

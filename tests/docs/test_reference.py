@@ -18,7 +18,7 @@ from bailiwick.cli import cli
 from bailiwick.identity import directory
 from bailiwick.model.event import EventKind
 from bailiwick.model.principal import EntityKind
-from bailiwick.model.tool import INTERFACE_NAMES, Durability, Idempotency, Role, Sink
+from bailiwick.model.tool import INTERFACE_NAMES, MODEL_TOOL, Durability, Idempotency, Role, Sink
 from bailiwick.policy.world import Struct
 from bailiwick.project.settings import SETTINGS
 from tests.docs import generate
@@ -159,7 +159,8 @@ def test_every_key_of_the_directory_is_documented() -> None:
 
 
 def test_everything_that_rules_see_is_explained() -> None:
-    context = generate.example_world().actions["mail.send"].context.attrs
+    actions = generate.example_world().actions
+    context = {**actions["mail.send"].context.attrs, **actions[MODEL_TOOL].context.attrs}
     flow = context["flow"].type
     assert isinstance(flow, Struct)
     prose = PAGES["docs/policies.md"].prose
@@ -186,8 +187,8 @@ def test_what_the_readme_says_is_not_built_is_not_there() -> None:
     rooms: dict[str, Collection[str]] = {
         "MCP gateway, HTTP decision point": ["gateway", "server/decision.py"],
         "agent inventory, compliance evidence": ["inventory/agents.py", "evidence"],
-        "CrewAI, AutoGen and MCP": ["adapters/crewai.py", "adapters/autogen.py", "adapters/mcp.py"],
-        "State on PostgreSQL": ["stores/postgres.py"],
+        "an adapter for MCP servers": ["adapters/mcp.py", "adapters/mcp"],
+        "state on PostgreSQL": ["stores/postgres.py"],
     }
     for words, paths in rooms.items():
         assert words in readme

@@ -14,6 +14,7 @@ from typing import IO, Any
 import click
 import orjson
 
+from bailiwick.cli.check_app import check_app
 from bailiwick.cli.output import FOLDER, JSON_OPTION, console, counted, finding_json, print_json, shown
 from bailiwick.cli.output import findings as print_findings
 from bailiwick.cli.policy_bundle import deciding_lines
@@ -32,6 +33,7 @@ from bailiwick.testing import load_tests
 
 __all__ = ["check"]
 
+UNDECIDED = "none is declared: calls of models are recorded, and any model may read what its session has seen"
 TIER = "embedded: holds against anything the model does, not against the agent's own code"
 
 
@@ -45,13 +47,23 @@ TIER = "embedded: holds against anything the model does, not against the agent's
     help="Write the findings as SARIF 2.1.0 to this file; - for standard output, and nothing else there.",
 )
 @click.option("--strict", is_flag=True, help="Warnings fail too. Notes never do.")
+@click.option(
+    "--app",
+    metavar="MODULE:ATTRIBUTE",
+    help="Import this agent (or function that makes it) from the current folder, and list its tools, instead.",
+)
 @click.option("--why", "rule", metavar="ID", help="Say what the findings with this id mean, instead: no DIR is read.")
-def check(folder: Path | None, as_json: bool, sarif_file: IO[bytes] | None, strict: bool, rule: str | None) -> None:
+def check(
+    folder: Path | None, as_json: bool, sarif_file: IO[bytes] | None, strict: bool, app: str | None, rule: str | None
+) -> None:
     """Load a project folder and report everything that is wrong or doubtful in it: rules, catalog, directory, settings,
     the tests in tests/ and the conditions of [[properties]]. Tests are not run here, and nothing is proved.
 
+    With --app: every tool of the agent and of those that it works through, and how far the guard reaches each. Your
+    module is imported, with all that this does.
+
     DIR defaults to the nearest folder upwards that holds bailiwick.toml. Exit code: 0 no errors (with --strict: no
-    warnings either), 1 errors, 2 no project.
+    warnings either; with --app: no gaps), 1 errors or gaps, 2 no project or no such agent.
     """
     if rule is not None:
         _print_entry(rule, as_json=as_json)
@@ -60,6 +72,9 @@ def check(folder: Path | None, as_json: bool, sarif_file: IO[bytes] | None, stri
     if to_stdout and as_json:
         raise click.UsageError("--json and --sarif - both want standard output: give --sarif a file.")
     path = find_project(folder)
+    if app is not None:
+        check_app(path, app, as_json=as_json)
+        return
     project: Project | None = None
     try:
         project = load_project(path)
@@ -120,6 +135,7 @@ def _summary(project: Project | None) -> dict[str, Any]:
         "tier": TIER,
         "policies": len(planes.policy.policies),
         "tools": len(planes.catalog.tools),
+        "models": len(planes.catalog.models),
         "users": len(planes.directory.users),
         "agents": len(planes.directory.agents),
         "policy_digest": planes.policy.digest,
@@ -158,5 +174,7 @@ def _conclude(path: Path, project: Project | None, counts: Counter[Severity], *,
     )
     out.print(f"rules {summary['policy_digest']}")
     out.print(f"tier  {TIER}")
+    if not summary["models"]:
+        out.print(f"models {UNDECIDED}", soft_wrap=True)
     for line in deciding_lines(path, project):
         out.print(line, soft_wrap=True)

@@ -14,9 +14,10 @@ import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import bailiwick
+from bailiwick.cli.importing import named
 from bailiwick.cli.output import console, counted, print_json, shown, table
 from bailiwick.cli.redteam_reports import model_options, report_options, write_reports
-from bailiwick.cli.redteam_targets import Aim, aimed, named, target_options
+from bailiwick.cli.redteam_targets import Aim, aimed, target_options
 from bailiwick.errors import UsageError
 from bailiwick.project.load import find_project
 from bailiwick.redteam.agent import guarded

@@ -4,8 +4,6 @@ and scenarios in place of packs."""
 from __future__ import annotations
 
 import functools
-import importlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import Any
 
 import click
 
+from bailiwick.cli.importing import named
 from bailiwick.cli.output import console, shown
 from bailiwick.errors import UsageError
 from bailiwick.redteam.agent import guarded
@@ -24,7 +23,7 @@ from bailiwick.redteam.real import Offer, consent, offer
 from bailiwick.redteam.run import Drive
 from bailiwick.redteam.world import World
 
-__all__ = ["Aim", "Target", "aimed", "named", "target_options"]
+__all__ = ["Aim", "Target", "aimed", "target_options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,22 +110,6 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         with_aim = option(with_aim)
     return with_aim
-
-
-def named(name: str, what: str, example: str) -> Any:
-    """What `module:attribute` names. Raises UsageError."""
-    module_name, found, attribute = name.partition(":")
-    if not found or not module_name or not attribute:
-        raise UsageError(f"{name!r} names no {what}", hint=f"write module:attribute, as in {example}")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        made: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            made = getattr(made, part)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise UsageError(f"there is no {name}: {error}", hint="it has to be importable from this folder") from error
-    return made
 
 
 @contextmanager
