@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,23 @@ def test_a_permit_covers_one_call_of_its_own_tool_and_arguments_alone(guard: Gua
         session.call("put.key", {"id": "77"}, run=lambda id: once(id) + once(id))  # noqa: A006
     tools = [event.body["tool"] for event in decisions(tmp_path)][3:]
     assert tools == ["put.key", "put.key"], "the second one is a call of its own"
+
+
+def test_a_permit_that_is_over_covers_nothing_in_what_the_tool_left_behind(guard: Guard, tmp_path: Path) -> None:
+    """A tool may start what outlives it, with the context that it ran in."""
+    left: list[contextvars.Context] = []
+
+    @guard.tool("put.safe")
+    def put(id: str) -> str:  # noqa: A002
+        return id
+
+    with guard.session(user="alice", agent=AGENT, task="Work") as session:
+        session.call("put.safe", {"id": "7"}, run=lambda **_given: left.append(contextvars.copy_context()))
+        assert left[0].run(put, "7") == "7"
+        assert len(decisions(tmp_path)) == 2, "it is a call of its own"
+        session.call("put.safe", {"id": "8"}, run=lambda **_given: left.append(contextvars.copy_context()))
+    with pytest.raises(Denied, match="closed"):
+        left[1].run(put, "8")
 
 
 def test_a_function_that_hides_its_parameters_cannot_be_governed(guard: Guard) -> None:

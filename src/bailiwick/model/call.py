@@ -11,7 +11,19 @@ from bailiwick.model.lookup import NOTHING_FOUND, Found
 from bailiwick.model.principal import Chain, EntityRef, SessionKey
 from bailiwick.model.tool import Role, ToolSpec
 
-__all__ = ["Action", "ArgFacts", "Authority", "Call", "Carried", "Fact", "Facts", "Grant", "PlannedCall", "Resource"]
+__all__ = [
+    "ALL",
+    "Action",
+    "ArgFacts",
+    "Authority",
+    "Call",
+    "Carried",
+    "Fact",
+    "Facts",
+    "Grant",
+    "PlannedCall",
+    "Resource",
+]
 
 Fact = bool | int | str | tuple[str, ...] | Mapping[str, "Fact"]
 """A value for Cedar: tuples become sets of strings, mappings records."""
@@ -195,6 +207,10 @@ class Grant:
             and (other.calls is None or (self.calls is not None and _covered(self.calls, other.calls)))
             and least(self.budgets, other.budgets) == self.budgets
         )
+
+
+ALL = Grant()
+"""The grant that bounds nothing."""
 
 
 def _covered(calls: Iterable[PlannedCall], others: Collection[PlannedCall]) -> bool:
