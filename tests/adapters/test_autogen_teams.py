@@ -134,13 +134,9 @@ def test_an_agent_that_is_a_tool_acts_under_its_own_name_and_is_decided(tmp_path
         told = {each.call_id: each for each in results(run(world, desk))}
         assert ["DENIED" in each.content for each in told.values()][-1] is False
         assert world.shop.ran == [("read_page", {"id": "1", "limit": 7})]
-        assert acting(world) == [
-            ("desk-bot", "ask.scout"),
-            ("desk-bot", "agent.delegate"),
-            ("scout", "page.read"),
-            ("scout", "put.safe"),
-            ("scout", "page.read"),
-        ]
+        first, second, *at_once = acting(world)
+        assert (first, second) == (("desk-bot", "ask.scout"), ("desk-bot", "agent.delegate"))
+        assert sorted(at_once) == [("scout", "page.read"), ("scout", "page.read"), ("scout", "put.safe")]
 
 
 def test_an_agent_that_may_not_be_asked_is_a_tools_error(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def read_page(id: str) -> str:  # noqa: A002  as the catalog calls it
         {"settings": "{}"},
         {"plugins": [{"type": "local", "path": "x"}]},
         {"extra_args": {"settings": "x"}},
+        {"cli_path": "/usr/bin/claude"},
         {"mcp_servers": "servers.json"},
     ],
     ids=lambda more: next(iter(more)),

@@ -246,3 +246,27 @@ def test_streamed_parallel_calls_are_each_decided(tmp_path: Path) -> None:
             ran = harness.run(Agent(script=(both, Say("so")), tools=(read_page,)), "Go", mode=Mode.STREAM)
     assert (ran.final, sorted(RUNS)) == ("so", ["1", "2"])
     assert all(text in ran.told[0] for text in ("page 1", "DENIED read_page", "page 2"))
+
+
+@pytest.mark.parametrize("how", ["__call__", "forward"])
+def test_a_tool_that_calls_itself_is_decided_again(tmp_path: Path, how: str) -> None:
+    ran: list[str] = []
+
+    class Restless(Tool):  # type: ignore[misc]
+        name = "read_page"
+        description = "Read a page."
+        inputs = {"id": {"type": "string", "description": "which page"}}  # noqa: RUF012
+        output_type = "string"
+
+        def forward(self, id: str) -> str:  # noqa: A002
+            ran.append(id)
+            return str(getattr(self, how)(id="9")) if id == "1" else f"page {id}"
+
+    with Guard.open(make_world(tmp_path / "world")) as guard:
+        guard.smolagents(ToolCallingAgent([], ScriptedModel("desk-bot", ())))
+        for outer in ("__call__", "forward"):
+            with guard.session(user="alice", agent="desk-bot", task="Work") as session:
+                session.prompt("Go")
+                with pytest.raises(PermissionError, match="Page 9 is closed"):
+                    getattr(Restless(), outer)(id="1")
+    assert ran == ["1", "1"]

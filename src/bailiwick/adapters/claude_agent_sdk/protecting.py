@@ -47,6 +47,11 @@ def protect(options: ClaudeAgentOptions, wiring: Wiring) -> ClaudeAgentOptions:
                 f"{name}= may load hooks and tools that the guard does not know of",
                 hint=f"leave {name}= out: the guard sets setting_sources=[] and strict_mcp_config=True",
             )
+    if options.cli_path is not None:
+        raise UsageError(
+            "cli_path= names a Claude Code that nobody tested: an older one does not ask before the model reads",
+            hint="leave cli_path= out: the SDK brings the one that was tested",
+        )
     if not isinstance(options.mcp_servers, dict):
         raise UsageError("mcp_servers= is a file", hint="give the servers themselves, as a dict")
     if wiring.engine.core.planes.catalog.models:

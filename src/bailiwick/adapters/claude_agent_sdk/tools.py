@@ -75,8 +75,13 @@ def _sealed(tool: SdkMcpTool[Any], handler: Callable[..., Any]) -> Callable[...,
     async def sealed(given: dict[str, Any]) -> Any:
         if passes("handler", tool.name, given):
             return await handler(given)
+
+        async def once(decided: dict[str, Any]) -> Any:
+            passes("handler", tool.name)  # this is the run: a tool that calls itself is decided again
+            return await handler(decided)
+
         told = await agovern(
-            lambda: _session(tool.name, given), tool.name, _bound(tool, given), handler, plain=text_of, failed=_failed
+            lambda: _session(tool.name, given), tool.name, _bound(tool, given), once, plain=text_of, failed=_failed
         )
         if told.open and told.error is not None:
             raise told.error

@@ -130,7 +130,7 @@ async def _decided(original: Result, tool: BaseTool, args: dict[str, Any], conte
     if confirmed is not None and not confirmed.confirmed:
         return {"error": "This tool call is rejected."}
     nested = running_permit() is not None
-    before = dict(context.actions.state_delta)
+    before = dict(context.actions.state_delta), dict(invocation.session.state)
 
     async def run(decided: dict[str, Any]) -> Any:
         token = _inside.set((tool, context))
@@ -144,7 +144,7 @@ async def _decided(original: Result, tool: BaseTool, args: dict[str, Any], conte
         lambda: acting(invocation, tool.name), tool.name, _bound(tool, args), run, plain=_plain, failed=_failed
     )
     if not told.open:
-        _forget(context, before)
+        _forget(context, *before)
     return _given_back(told, context, args, nested=nested)
 
 
@@ -232,12 +232,12 @@ def _code_failed(result: CodeExecutionResult) -> bool:
     return bool(result.stderr) and not result.stdout
 
 
-def _forget(context: ToolContext, before: dict[str, Any]) -> None:
+def _forget(context: ToolContext, delta_before: dict[str, Any], state_before: dict[str, Any]) -> None:
     """What the tool wrote into the state while it ran is part of what it gave."""
     delta = context.actions.state_delta
     state = context.get_invocation_context().session.state
-    for key in [key for key in delta if key not in before or delta[key] is not before[key]]:
-        del delta[key]
-        state.pop(key, None)
-        if key in before:
-            delta[key] = state[key] = before[key]
+    for held, before in ((delta, delta_before), (state, state_before)):
+        for key in [key for key in held if key not in before or held[key] is not before[key]]:
+            del held[key]
+            if key in before:
+                held[key] = before[key]

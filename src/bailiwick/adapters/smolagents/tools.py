@@ -35,7 +35,7 @@ def sealed_call(original: Callable[..., Any]) -> Callable[..., Any]:
         run = functools.partial(original, self, sanitize_inputs_outputs=sanitize_inputs_outputs)
         if ends_run(self) or passes("call", self.name):
             return run(*args, **kwargs)
-        told = _governed(self, _named(self, args, kwargs), run)
+        told = _governed("call", self, _named(self, args, kwargs), run)
         # Only a ToolCallingAgent asks for inputs and outputs of its own types. An exception would end its whole step,
         # with the calls beside this one; code must not go on with a denial as if it were a result.
         return _given(told, as_text=sanitize_inputs_outputs)
@@ -64,16 +64,20 @@ def _sealed_forward(tool: Tool, forward: Callable[..., Any]) -> Callable[..., An
     def sealed(*args: Any, **kwargs: Any) -> Any:
         if passes("forward", tool.name):
             return forward(*args, **kwargs)
-        return _given(_governed(tool, _named(tool, args, kwargs), forward), as_text=False)
+        return _given(_governed("forward", tool, _named(tool, args, kwargs), forward), as_text=False)
 
     return sealed
 
 
-def _governed(tool: Tool, args: Mapping[str, object], run: Callable[..., Any]) -> Told[Any]:
+def _governed(layer: str, tool: Tool, args: Mapping[str, object], run: Callable[..., Any]) -> Told[Any]:
     def find() -> Any:
         return sealed_session(FRAMEWORK, tool.name)
 
-    told = govern(find, tool.name, args, lambda given: run(**given), plain=_plain)
+    def once(given: dict[str, Any]) -> Any:
+        passes(layer, tool.name)  # this is the run: a tool that calls itself is decided again
+        return run(**given)
+
+    told = govern(find, tool.name, args, once, plain=_plain)
     if told.open and told.error is None:
         told.shown_as(shown(told.value))
     else:
