@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,10 @@ def test_promise_1_an_agent_of_openai_runs_nothing_after_its_guard(tmp_path: Pat
     with Guard.open(make_world(tmp_path)) as guard:
         protected = guard.openai_agents(agent())
     with pytest.raises(BailiwickError, match="is closed"):
-        Runner.run_sync(protected, "Read page 7")
+        asyncio.run(Runner.run(protected, "Read page 7"))
     assert ran == []
     guard.unseal()
-    Runner.run_sync(agent(), "Read page 7")
+    asyncio.run(Runner.run(agent(), "Read page 7"))  # run_sync leaves its event loop open
     assert ran == ["7"]
 
 

@@ -144,9 +144,11 @@ def test_two_calls_of_one_step_that_wait_are_both_asked_for(world: World, made: 
         for request in asked(session):
             approve(session, request)
         answer = {each.id: True for each in waiting} if len(waiting) > 1 else True
-        told = answers(go(graph, Command(resume=answer))["messages"])
-    assert [message.status for message in told] == ["success", "success"]
-    assert sorted(args["subject"] for _, args in world.shop.ran) == ["Again", "Hello"]
+        go(graph, Command(resume=answer))
+        sent = sorted(args["subject"] for _, args in world.shop.ran)
+        assert sent in (["Again", "Hello"], ["Again"], ["Hello"])
+        # One may be over before the other is decided: what it gave was not on the other's card, so that is asked anew.
+        assert len(asked(session)) == 4 - len(sent)
 
 
 def test_what_a_run_was_resumed_with_is_no_answer_to_a_question_of_the_tool(world: World) -> None:
